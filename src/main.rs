@@ -1,1 +1,3 @@
-fn main(){}
+//! The `rowbell` program.
+
+fn main() {}
