@@ -78,7 +78,8 @@ pub struct Covered {
 
 impl Covered {
     fn holds(&self, topic: &Topic) -> bool {
-        self.all || topic.channels().is_some_and(|names| names.iter().all(|name| self.channels.contains(name)))
+        self.all
+            || topic.channels().is_some_and(|names| names.iter().all(|name| self.channels.contains(name)))
     }
 
     /// The channels whose bells must be heard.
@@ -148,7 +149,9 @@ impl Hub {
         if !in_flight || !state.drained.holds(topic) {
             return Joined::NeedsDrain;
         }
-        if let Some(name) = topic.channels().unwrap_or_default().iter().find(|name| !state.catalog.contains(*name)) {
+        if let Some(name) =
+            topic.channels().unwrap_or_default().iter().find(|name| !state.catalog.contains(*name))
+        {
             return if fresh { Joined::Unknown(Arc::clone(name)) } else { Joined::NeedsDrain };
         }
         let Some(position) = state.position.clone() else {
@@ -225,7 +228,11 @@ impl Hub {
     /// Moves the position and hands every topic its event, all at one moment.
     ///
     /// `event_for` is asked once per topic, with whether the topic has been silent for longer than `quiet`.
-    pub(super) fn publish(&self, drain: Published<'_>, mut event_for: impl FnMut(&Topic, bool) -> Option<Event>) {
+    pub(super) fn publish(
+        &self,
+        drain: Published<'_>,
+        mut event_for: impl FnMut(&Topic, bool) -> Option<Event>,
+    ) {
         let mut state = self.state();
         state.topics.retain(|topic, stream| {
             let moved = stream.spoke_at.as_ref().is_none_or(|at| at.snapshot != drain.cursor.snapshot);

@@ -26,7 +26,6 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
 const CATALOG_AGE: Duration = Duration::from_secs(5);
 
 /// Drives a feed; made by `Feed::new`, run by its owner.
-#[derive(Debug)]
 pub struct Listener {
     connector: Connector,
     shared: Arc<Shared>,
@@ -83,7 +82,11 @@ impl Listener {
                 backoff.reset();
             }
             let pause = backoff.pause();
-            log::warn!("the listening connection was lost, trying again in {} ms: {}", pause.as_millis(), lost.report());
+            log::warn!(
+                "the listening connection was lost, trying again in {} ms: {}",
+                pause.as_millis(),
+                lost.report()
+            );
             tokio::time::sleep(pause).await;
         }
     }
@@ -97,7 +100,9 @@ impl Listener {
             match self.wake(&mut connected, &mut heartbeat).await {
                 Woken::Gap => return Err(Error::unavailable("the listening connection ended")),
                 Woken::Catalog => self.read_catalog(&mut connected).await?,
-                Woken::Drain if connected.catalog_read.elapsed() >= CATALOG_AGE => self.read_catalog(&mut connected).await?,
+                Woken::Drain if connected.catalog_read.elapsed() >= CATALOG_AGE => {
+                    self.read_catalog(&mut connected).await?
+                }
                 Woken::Drain => {}
             }
             let drained = tokio::time::timeout(DRAIN_PATIENCE, self.drain(&mut connected)).await;
@@ -112,7 +117,8 @@ impl Listener {
         bell::prepare_listener(&link.client).await?;
         let origin = origin::open_origin(&link.client).await?;
         let drain = pg_log::prepare_drain(&link.client).await?;
-        let mut connected = Connected { link, drain, origin, heard: BTreeSet::new(), catalog_read: Instant::now() };
+        let mut connected =
+            Connected { link, drain, origin, heard: BTreeSet::new(), catalog_read: Instant::now() };
         self.settle_position(&connected).await?;
         self.read_catalog(&mut connected).await?;
         Ok(connected)
@@ -122,10 +128,14 @@ impl Listener {
     async fn settle_position(&self, connected: &Connected) -> Result<()> {
         let hub = &self.shared.hub;
         if let Some(position) = hub.position() {
-            let Some(reason) = origin::judge(&connected.link.client, connected.origin, &position).await? else {
+            let Some(reason) = origin::judge(&connected.link.client, connected.origin, &position).await?
+            else {
                 return Ok(());
             };
-            log::error!("the database is not what it was ({}): every subscription starts over", reason.word());
+            log::error!(
+                "the database is not what it was ({}): every subscription starts over",
+                reason.word()
+            );
             hub.reset_all(reason);
         }
         let snapshot = pg_log::position_now(&connected.link.client).await?;
@@ -171,9 +181,12 @@ impl Listener {
         let (number, covered) = hub.begin_drain();
         // Heard before it is drained: what commits after the drain's snapshot rings.
         bell::listen_for(&connected.link.client, &mut connected.heard, covered.names()).await?;
-        let from = hub.position().ok_or_else(|| Error::unexpected("a drain has no position to start from"))?;
+        let from =
+            hub.position().ok_or_else(|| Error::unexpected("a drain has no position to start from"))?;
         let client = &connected.link.client;
-        let drained = pg_log::drain(client, &connected.drain, &from.snapshot, &covered.channels(), config.drain_limit).await?;
+        let drained =
+            pg_log::drain(client, &connected.drain, &from.snapshot, &covered.channels(), config.drain_limit)
+                .await?;
         stats.drains.add(1);
         self.count(&drained.batch);
         let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: drained.position });

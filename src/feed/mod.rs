@@ -101,7 +101,8 @@ impl Feed {
         if cursor.origin == here {
             return Ok(None);
         }
-        let client = self.0.pool.get().await.map_err(|error| pool_error("could not judge a cursor", error))?;
+        let client =
+            self.0.pool.get().await.map_err(|error| pool_error("could not judge a cursor", error))?;
         origin::judge(&client, here, cursor).await
     }
 

@@ -22,7 +22,12 @@ pub struct Dispatch<'a> {
 
 impl<'a> Dispatch<'a> {
     /// Encodes for the topics known so far.
-    pub fn prepare(batch: &'a Batch, cursor: &'a Arc<Cursor>, frame_limit: usize, topics: Vec<Topic>) -> Self {
+    pub fn prepare(
+        batch: &'a Batch,
+        cursor: &'a Arc<Cursor>,
+        frame_limit: usize,
+        topics: Vec<Topic>,
+    ) -> Self {
         let mut dispatch = Self { batch, cursor, frame_limit, prepared: HashMap::new() };
         dispatch.prepared = topics
             .into_iter()
@@ -56,7 +61,9 @@ impl<'a> Dispatch<'a> {
                 match change.op {
                     // What comes before in the same drain is left out: the client starts over anyway.
                     Op::Resync => return Some(Event::Reset(ResetReason::Schema)),
-                    Op::Unwatch if topic.channels().is_none() => return Some(Event::Reset(ResetReason::Schema)),
+                    Op::Unwatch if topic.channels().is_none() => {
+                        return Some(Event::Reset(ResetReason::Schema));
+                    }
                     Op::Unwatch if any => {
                         let (parts, cursor) = self.frame(parts, encoder);
                         return Some(Event::Last(parts, cursor));

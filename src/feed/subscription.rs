@@ -91,8 +91,17 @@ impl Subscription {
         shared.stats.subscriptions.hold();
         let until = Arc::clone(&place.position);
         let after_parts = Arc::clone(&cursor);
-        let mut subscription =
-            Self { shared, topic, cursor, place, behind: None, parts: VecDeque::new(), after_parts, end: None, ended: false };
+        let mut subscription = Self {
+            shared,
+            topic,
+            cursor,
+            place,
+            behind: None,
+            parts: VecDeque::new(),
+            after_parts,
+            end: None,
+            ended: false,
+        };
         subscription.fall_behind(until);
         subscription
     }
@@ -211,7 +220,8 @@ impl Subscription {
     async fn step(&self, behind: &mut Behind) -> Result<Step> {
         let mut skip = 0;
         if behind.reading.is_none() {
-            let channels = self.topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
+            let channels =
+                self.topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
             let (since, until) = (&self.cursor.snapshot, &behind.until.snapshot);
             behind.reading = Some(read_between(&self.shared.pool, since, until, &channels).await?);
             skip = behind.taken;

@@ -25,7 +25,11 @@ pub async fn prepare_listener(client: &Client) -> Result<()> {
 /// Makes what one connection listens for equal to what is wanted.
 ///
 /// When it returns, every bell of a wanted channel whose transaction commits later is heard.
-pub async fn listen_for(client: &Client, heard: &mut BTreeSet<Arc<str>>, wanted: &BTreeSet<Arc<str>>) -> Result<()> {
+pub async fn listen_for(
+    client: &Client,
+    heard: &mut BTreeSet<Arc<str>>,
+    wanted: &BTreeSet<Arc<str>>,
+) -> Result<()> {
     let mut statements = String::new();
     // Channel names hold nothing that would need quoting: a-z, 0-9 and -.
     let mut say = |statement: &str, channel: &str| {

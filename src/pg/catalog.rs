@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use postgres_types::ToSql;
 use tokio_postgres::Client;
 
 use super::connect::Connector;
@@ -67,12 +68,17 @@ pub async fn channels(client: &Client) -> Result<Vec<Channel>> {
 }
 
 /// Watches a table; returns its channel and what the database said about it.
-pub async fn watch(connector: &Connector, table: &str, options: &WatchOptions) -> Result<(String, Vec<String>)> {
+pub async fn watch(
+    connector: &Connector,
+    table: &str,
+    options: &WatchOptions,
+) -> Result<(String, Vec<String>)> {
     let link = connector.connect("watch").await?;
     let failed = |error| database_error(&format!("could not watch {table}"), error);
     let WatchOptions { channel, omit, notify, feed_only, version_column, replica } = options;
-    let row = link.client.query_one(WATCH, &[&table, channel, omit, notify, feed_only, version_column, replica]);
-    let channel = row.await.map_err(failed)?.get(0);
+    let parameters: [&(dyn ToSql + Sync); 7] =
+        [&table, channel, omit, notify, feed_only, version_column, replica];
+    let channel = link.client.query_one(WATCH, &parameters).await.map_err(failed)?.get(0);
     Ok((channel, notices(link)))
 }
 

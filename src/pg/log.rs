@@ -1,5 +1,6 @@
 //! Reading the log: what committed between two positions.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,16 +65,26 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
 
 /// Prepares the drain of a listening connection.
 pub async fn prepare_drain(client: &Client) -> Result<Statement> {
-    client.prepare(CHANGES_SINCE).await.map_err(|error| database_error("could not prepare to read the log", error))
+    client
+        .prepare(CHANGES_SINCE)
+        .await
+        .map_err(|error| database_error("could not prepare to read the log", error))
 }
 
 /// Reads everything that committed since a position, in at most `limit` bytes.
-pub async fn drain(client: &Client, statement: &Statement, since: &Snapshot, channels: &Channels, limit: usize) -> Result<Drained> {
+pub async fn drain(
+    client: &Client,
+    statement: &Statement,
+    since: &Snapshot,
+    channels: &Channels,
+    limit: usize,
+) -> Result<Drained> {
     let no_ceiling: Option<PgSnapshot> = None;
     let (names, from) = (channels.names(), PgSnapshot(since.clone()));
     let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &no_ceiling];
     let failed = |error| database_error("could not read the log", error);
-    let mut rows: Pin<Box<RowStream>> = Box::pin(client.query_raw(statement, parameters).await.map_err(failed)?);
+    let mut rows: Pin<Box<RowStream>> =
+        Box::pin(client.query_raw(statement, parameters).await.map_err(failed)?);
     let mut gathering = Gathering::default();
     let mut header = None;
     while let Some(row) = rows.try_next().await.map_err(failed)? {
@@ -98,7 +109,6 @@ pub async fn drain(client: &Client, statement: &Statement, since: &Snapshot, cha
 }
 
 /// Everything visible at `until` and not at `since`, one change after the other.
-#[derive(Debug)]
 pub struct Reading {
     rows: Pin<Box<RowStream>>,
     // Held so that the connection goes back to the pool only when the rows have been read.
@@ -106,7 +116,12 @@ pub struct Reading {
 }
 
 /// Begins to read from one position to another on a pooled connection.
-pub async fn read_between(pool: &deadpool_postgres::Pool, since: &Snapshot, until: &Snapshot, channels: &Channels) -> Result<Reading> {
+pub async fn read_between(
+    pool: &deadpool_postgres::Pool,
+    since: &Snapshot,
+    until: &Snapshot,
+    channels: &Channels,
+) -> Result<Reading> {
     let client = pool.get().await.map_err(|error| pool_error("could not read the log", error))?;
     let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), Some(PgSnapshot(until.clone())));
     let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &to];
@@ -114,6 +129,12 @@ pub async fn read_between(pool: &deadpool_postgres::Pool, since: &Snapshot, unti
     let rows = client.query_raw(CHANGES_SINCE, parameters).await;
     let rows = rows.map_err(|error| database_error("could not read the log", error))?;
     Ok(Reading { rows: Box::pin(rows), _client: client })
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
 }
 
 impl Reading {
@@ -149,7 +170,11 @@ struct Header {
 impl Header {
     fn read(row: &Row) -> Result<Self> {
         let PgSnapshot(snapshot) = get(row, 0)?;
-        Ok(Self { snapshot, highest: get::<Option<Xid8>>(row, 1)?.map(|Xid8(xid)| xid), durable: get(row, 2)? })
+        Ok(Self {
+            snapshot,
+            highest: get::<Option<Xid8>>(row, 1)?.map(|Xid8(xid)| xid),
+            durable: get(row, 2)?,
+        })
     }
 
     /// The snapshot of the read, cut; never claiming less than the position it started from.
@@ -183,13 +208,22 @@ fn read_change(row: &Row) -> Result<Option<(CommitHead, Change)>> {
     };
     let head = CommitHead { xid, at: get(row, 11)?, actor: get(row, 12)?, branch: get(row, 13)? };
     let word: &str = get(row, 6)?;
-    let op = Op::from_word(word).ok_or_else(|| Error::unexpected("the log holds an op this version does not know"))?;
+    let op = Op::from_word(word)
+        .ok_or_else(|| Error::unexpected("the log holds an op this version does not know"))?;
     let channel = Arc::from(get::<&str>(row, 5)?);
-    let change =
-        Change { seq: get(row, 4)?, channel, op, id: get(row, 7)?, version: get(row, 8)?, row: get(row, 9)?, old: get(row, 10)? };
+    let change = Change {
+        seq: get(row, 4)?,
+        channel,
+        op,
+        id: get(row, 7)?,
+        version: get(row, 8)?,
+        row: get(row, 9)?,
+        old: get(row, 10)?,
+    };
     Ok(Some((head, change)))
 }
 
 fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
-    row.try_get(column).map_err(|error| Error::unexpected("the log holds a value of an unexpected type").with_source(error))
+    row.try_get(column)
+        .map_err(|error| Error::unexpected("the log holds a value of an unexpected type").with_source(error))
 }

@@ -1,10 +1,20 @@
 //! Floor 1: the only owner of SQL and of `tokio_postgres`.
 
-pub mod bell;
-pub mod catalog;
+// Getting there.
+pub mod conninfo;
+mod passfile;
+mod target;
+mod tls;
+mod tls_verify;
+pub mod fault;
+pub mod link;
 pub mod connect;
+pub mod pool;
 pub mod embedded;
-pub mod log;
+// What is there.
+mod rows;
 pub mod migrate;
 pub mod origin;
-mod rows;
+pub mod catalog;
+pub mod bell;
+pub mod log;

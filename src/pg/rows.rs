@@ -37,9 +37,12 @@ pub struct PgSnapshot(pub Snapshot);
 impl<'a> FromSql<'a> for PgSnapshot {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Failure> {
         let (count, rest) = raw.split_first_chunk::<4>().ok_or("a snapshot that is too short")?;
-        let numbers: Vec<u64> = rest.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok()).map(u64::from_be_bytes).collect();
+        let numbers: Vec<u64> =
+            rest.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok()).map(u64::from_be_bytes).collect();
         match numbers.as_slice() {
-            [_xmin, xmax, in_progress @ ..] if in_progress.len() == usize::try_from(u32::from_be_bytes(*count))? => {
+            [_xmin, xmax, in_progress @ ..]
+                if in_progress.len() == usize::try_from(u32::from_be_bytes(*count))? =>
+            {
                 Ok(Self(Snapshot::new(*xmax, in_progress.to_vec())))
             }
             _ => Err("a snapshot of the wrong length".into()),
