@@ -1,7 +1,11 @@
 //! Everything that needs a real PostgreSQL, in one binary.
 
-mod connect;
-mod embedded;
-mod pool;
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "clippy's leave for tests does not reach what tests share"
+)]
+
+mod migrate;
 mod support;
-mod tls;
