@@ -7,5 +7,6 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod feed;
 mod migrate;
 mod support;

@@ -129,7 +129,7 @@ impl Cluster {
         let plain = directory.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@:,".contains(c));
         let directory = if plain { directory } else { format!("'{}'", directory.replace('\'', r"'\''")) };
         let port = if self.port() == layout::PORT { String::new() } else { format!(" -p {}", self.port()) };
-        format!("psql -h {directory}{port} -U rowbell rowbell")
+        format!("psql -h {directory}{port} -U postgres rowbell")
     }
 
     /// The process id of the server, where it runs.

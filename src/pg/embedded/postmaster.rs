@@ -76,7 +76,7 @@ impl Postmaster {
 /// The URL of the database `rowbell` behind a socket. The port is spelled out, or `PGPORT` would count.
 pub(super) fn url(sockets: &Path, port: u16) -> String {
     let host = percent_encode(sockets.as_os_str().as_bytes(), ENCODED);
-    format!("postgresql://rowbell@{host}:{port}/rowbell")
+    format!("postgresql://postgres@{host}:{port}/rowbell")
 }
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ mod tests {
         let read = Postmaster::parse(whole).expect("whole");
         assert_eq!(
             (read.pid, read.url().as_str()),
-            (77, "postgresql://rowbell@%2Fx%2Fmy%20run:5432/rowbell")
+            (77, "postgresql://postgres@%2Fx%2Fmy%20run:5432/rowbell")
         );
         for part in ["", "77\n/x/data\n", "-1\n\n\n5432\n/x\n", "x\n\n\n5432\n/x\n"] {
             assert!(Postmaster::parse(part).is_none(), "{part:?}");

@@ -54,7 +54,7 @@ impl Cluster {
     async fn init(&self, fresh: &Path, locale: &[&str]) -> Result<()> {
         let mut initdb = self.owner.command(self.programs.path("initdb"));
         initdb.args([
-            "--username=rowbell",
+            "--username=postgres",
             "--encoding=UTF8",
             "--auth-local=trust",
             "--auth-host=scram-sha-256",
