@@ -1,5 +1,6 @@
 //! Floor 1: the only owner of SQL and of `tokio_postgres`.
 
+mod failure;
 mod passfile;
 mod target;
 mod tls;

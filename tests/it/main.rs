@@ -1,5 +1,11 @@
 //! Everything that needs a real PostgreSQL, in one binary.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy's leave for tests does not reach what tests share"
+)]
+
 mod connect;
 mod embedded;
 mod pool;

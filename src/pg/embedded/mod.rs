@@ -2,6 +2,7 @@
 //!
 //! It belongs to a directory, not to a process: it outlives a Rowbell that was killed, and the next one adopts it.
 
+mod create;
 mod layout;
 mod lock;
 mod owner;
