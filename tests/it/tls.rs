@@ -20,9 +20,10 @@ hostssl   all with_cert   127.0.0.1/32 cert
 hostssl   all only_tls    127.0.0.1/32 trust
 hostnossl all only_plain  127.0.0.1/32 trust
 host      all either      127.0.0.1/32 trust
+host      all by_password 127.0.0.1/32 scram-sha-256
 ";
 const ROLES: &str = "create role with_cert login; create role only_tls login; create role only_plain login;
-    create role either login";
+    create role either login; create role by_password login password 'right'";
 
 /// A server whose certificate is for `localhost` and signed by `right.crt`; `wrong.crt` is another CA.
 struct Secure {
@@ -207,6 +208,15 @@ async fn a_client_certificate_is_shown_and_its_key_must_be_secret() {
     write(&files.join("open.key"), &key, 0o644);
     let words = "sslmode=require sslcert=FILES/client.crt sslkey=FILES/open.key";
     assert!(says(as_user("with_cert", words).await, "chmod 600").is_usage());
+}
+
+#[tokio::test]
+async fn a_password_can_be_bound_to_the_servers_certificate() {
+    let words = "password=right sslmode=require channel_binding=require";
+    assert!(as_user("by_password", words).await.expect("bound"));
+    assert!(!as_user("by_password", "password=right sslmode=disable").await.expect("plain"));
+    let error = says(as_user("either", words).await, "did not use channel binding");
+    assert!(error.is_refused());
 }
 
 #[tokio::test]

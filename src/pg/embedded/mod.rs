@@ -19,6 +19,7 @@ use postmaster::Postmaster;
 use programs::Programs;
 
 use super::connect::Connector;
+use super::conninfo::Surroundings;
 use crate::words::{Error, Result};
 
 /// What a private PostgreSQL is made of.
@@ -148,7 +149,7 @@ impl Cluster {
             return Ok(None);
         };
         let url = postmaster.url();
-        match Connector::parse(&url)?.connect("find").await {
+        match Connector::parse_in(&url, &Surroundings::default())?.connect("find").await {
             Ok(_link) => Ok(Some(url)),
             Err(error) if error.is_unavailable() => Ok(None),
             Err(error) => Err(error),

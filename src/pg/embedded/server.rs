@@ -13,6 +13,7 @@ use super::postmaster::Postmaster;
 use super::programs::{failed, last_lines, run};
 use super::{Cluster, StopMode};
 use crate::pg::connect::Connector;
+use crate::pg::conninfo::Surroundings;
 use crate::pg::fault::database_error;
 use crate::words::{Error, Result};
 
@@ -87,7 +88,7 @@ impl Cluster {
 
     async fn answers(&self) -> Result<()> {
         const WHAT: &str = "could not ask the running private PostgreSQL for its data";
-        let link = Connector::parse(&self.url())?.connect("adopt").await?;
+        let link = Connector::parse_in(&self.url(), &Surroundings::default())?.connect("adopt").await?;
         let row =
             link.client.query_one(DATA_DIRECTORY, &[]).await.map_err(|error| database_error(WHAT, error))?;
         let told: String = row.try_get(0).map_err(|error| database_error(WHAT, error))?;
