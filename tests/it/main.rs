@@ -2,12 +2,14 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::panic,
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
 mod connect;
 mod embedded;
+mod migrate;
 mod pool;
 mod support;
 mod tls;

@@ -35,17 +35,24 @@ pub async fn shared() -> &'static Shared {
 
 /// A new, empty database on the shared server.
 pub async fn database() -> Connector {
+    database_from("template0").await
+}
+
+/// A new database that is a copy of another one nobody is connected to.
+pub async fn database_from(template: &str) -> Connector {
     static NUMBER: AtomicU32 = AtomicU32::new(1);
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     let admin = Connector::parse(&shared().await.cluster.url()).expect("a good URL");
     let link = admin.connect("test").await.expect("connects");
-    link.client.batch_execute(&format!("create database {name}")).await.expect("the database is made");
+    let made = link.client.batch_execute(&format!("create database {name} template {template}")).await;
+    made.expect("the database is made");
     admin.with_database(&name)
 }
 
 /// A cluster in `scratch` that writes nothing safely, since nobody wants it back.
 pub fn fast_options(scratch: &Scratch) -> ClusterOptions {
-    let settings = [("fsync", "off"), ("synchronous_commit", "off"), ("full_page_writes", "off")];
+    // Commits stay synchronous: the feed waits for those that are not.
+    let settings = [("fsync", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
     ClusterOptions {
         directory: scratch.join("pg"),
         settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod cluster;
+pub mod database;
 pub mod scratch;
 
 use std::future::Future;

@@ -1,0 +1,145 @@
+-- The log every change goes through on its way to a subscriber, and the ring that keeps it bounded.
+--
+-- The log is partitioned by `slot`, time divided by an eighth of the retention, modulo eight: the oldest leaf
+-- can be emptied by TRUNCATE while writers fill the newest, and nobody ever waits for DDL on the parent.
+-- `old` holds the whole previous image: the writer pays one row_to_json instead of a comparison of columns,
+-- and the reader sends only what changed.
+--
+-- Left out: emptying leaves (the keeper's business), and any foreign key: a log row outlives its table.
+-- Out of trouble: `truncate rowbell.sync_log` is never right while cursors are out; use a new installation.
+
+create function rowbell.slot() returns smallint
+    language sql volatile
+    return ((extract(epoch from clock_timestamp())::bigint / 75600) % 8)::smallint;
+-- No `set search_path` here: it would keep the planner from inlining the body into every log row's default,
+-- and a body in this form is bound to pg_catalog's operators when it is created.
+comment on function rowbell.slot() is
+    'Which leaf of the ring takes rows now: an eighth of the retention (7 days: 75,600 seconds) each.';
+
+create table rowbell.sync_log (
+    seq bigint not null,
+    slot smallint not null default rowbell.slot(),
+    xid xid8 not null default pg_current_xact_id(),
+    channel text not null,
+    op text not null,
+    row_id text,
+    version bigint,
+    row json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean not null default current_setting('synchronous_commit') <> 'off',
+    logged_at timestamptz not null default clock_timestamp(),
+    constraint sync_log_op check (op in ('insert', 'update', 'delete', 'truncate', 'resync', 'unwatch'))
+) partition by list (slot);
+
+comment on table rowbell.sync_log is 'One row per change of a watched row; the only way a write reaches a subscriber.';
+comment on column rowbell.sync_log.seq is 'Insert and update: the version. Delete and the rest: a number of its own.';
+comment on column rowbell.sync_log.xid is 'The top-level transaction; a drain reads by it, never by seq.';
+comment on column rowbell.sync_log.op is
+    'insert, update, delete, truncate; resync: subscribers must start over; unwatch: the channel ended.';
+comment on column rowbell.sync_log.row_id is 'The key as text; of several columns their JSON array, without blanks.';
+comment on column rowbell.sync_log.version is 'The version after the change; of a delete the version removed; null when feed-only.';
+comment on column rowbell.sync_log.row is 'The row after the change; null where it was over 1 MiB or could not be made.';
+comment on column rowbell.sync_log.old is 'The row before the change, whole; null as above.';
+comment on column rowbell.sync_log.durable is
+    'False when the writer ran with synchronous_commit off: a reader waits until the log is flushed past it.';
+
+create table rowbell.sync_log_0 partition of rowbell.sync_log for values in (0);
+create table rowbell.sync_log_1 partition of rowbell.sync_log for values in (1);
+create table rowbell.sync_log_2 partition of rowbell.sync_log for values in (2);
+create table rowbell.sync_log_3 partition of rowbell.sync_log for values in (3);
+create table rowbell.sync_log_4 partition of rowbell.sync_log for values in (4);
+create table rowbell.sync_log_5 partition of rowbell.sync_log for values in (5);
+create table rowbell.sync_log_6 partition of rowbell.sync_log for values in (6);
+create table rowbell.sync_log_7 partition of rowbell.sync_log for values in (7);
+
+-- Serves both arms of a drain: everything from xmax on, and the few that were in progress.
+create index sync_log_xid on rowbell.sync_log (xid);
+-- One row's history, and the merge base of a conflict: (channel, id, version) names one log row.
+create index sync_log_row on rowbell.sync_log (channel, row_id, version);
+
+create view rowbell.changes as
+    select l.logged_at as at, l.xid, l.seq, l.channel, l.op, l.row_id as id, l.version, l.actor, l.branch, l.row, l.old
+    from rowbell.sync_log l;
+comment on view rowbell.changes is 'The log for people: one line a change, `row` after and `old` before it.';
+
+create function rowbell.highest_xid() returns xid8
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    select x.xid
+    from (
+        (select l.xid from rowbell.sync_log l order by l.xid desc limit 1)
+        union all
+        (select t.xid from rowbell.tick t order by t.xid desc limit 1)
+    ) x
+    order by x.xid desc
+    limit 1;
+end;
+comment on function rowbell.highest_xid() is
+    'The highest transaction with a visible log row or tick: a cursor may claim nothing above it.';
+
+create function rowbell.open_generation() returns bigint
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    found_nonce bigint;
+begin
+    select g.nonce into found_nonce from rowbell.generation g;
+    if found then
+        return found_nonce;
+    end if;
+    -- Nodes only: writers never touch this table. The second look sees what the first node made.
+    lock table rowbell.generation in exclusive mode;
+    select g.nonce into found_nonce from rowbell.generation g;
+    if found then
+        return found_nonce;
+    end if;
+    insert into rowbell.generation_start (nonce, timeline, highest_xid, newest_tick)
+    values (
+        rowbell.nonce(),
+        rowbell.timeline(),
+        coalesce(rowbell.highest_xid(), '0'),
+        coalesce((select t.xid from rowbell.tick t order by t.xid desc limit 1), '0')
+    )
+    returning nonce into found_nonce;
+    insert into rowbell.generation (nonce) values (found_nonce);
+    -- Every generation starts with a tick, so that highest_xid() always has an answer.
+    insert into rowbell.tick (generation) values (found_nonce);
+    return found_nonce;
+end
+$$;
+comment on function rowbell.open_generation() is
+    'The generation this database is in; the first node after a crash or promotion begins a new one.';
+
+create function rowbell.install() returns bigint
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    here bigint;
+begin
+    select i.id into here
+    from rowbell.installation i, pg_control_system() c, pg_database d
+    where i.system_identifier = c.system_identifier and d.datname = current_database() and i.database_oid = d.oid;
+    if found then
+        perform rowbell.open_generation();
+        return here;
+    end if;
+    -- Another cluster or database than the log was written in: its xids mean nothing here.
+    truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
+    insert into rowbell.installation (system_identifier, database_oid)
+    select c.system_identifier, d.oid
+    from pg_control_system() c, pg_database d
+    where d.datname = current_database()
+    returning id into here;
+    perform rowbell.open_generation();
+    return here;
+end
+$$;
+comment on function rowbell.install() is
+    'Ties the log to this cluster and database; an empty log under a new id where it was tied to another.';
+
+revoke all on all functions in schema rowbell from public;

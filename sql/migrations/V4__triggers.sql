@@ -1,0 +1,267 @@
+-- What is watched, and the text of the three row-level triggers that log it.
+--
+-- The trigger functions are written per table from the catalog, because naming a column directly is several
+-- times cheaper than finding it at run time. Row-level, because statement triggers with transition tables log
+-- nested writes in the wrong order, miss writes straight to partitions, and never see replicated rows.
+-- Names decide the order: `~rowbell_version` is the last BEFORE trigger, so it sees what the user's triggers
+-- made of the row; `!rowbell_log` is the first AFTER trigger, so nested writes are logged after their cause.
+--
+-- A user's write never fails because of the feed: what may fail (a column renamed under us, an image over the
+-- limit of the server) is tried inside a block that writes nothing, and the change is logged with what is known.
+--
+-- Left out: following a renamed key by itself (call `rowbell.resync(channel)` after such a change).
+
+create table rowbell.watched (
+    channel text not null,
+    relation regclass not null,
+    key_columns text[] not null,
+    version_column text,
+    omit text[] not null,
+    notify text not null,
+    replica boolean not null,
+    added_columns text[] not null,
+    watched_at timestamptz not null default clock_timestamp(),
+    constraint watched_pk primary key (channel),
+    constraint watched_relation unique (relation),
+    constraint watched_channel check (channel ~ '^[a-z][a-z0-9-]{0,47}$' and channel <> 'batch'),
+    constraint watched_notify check (notify in ('auto', 'always', 'never'))
+);
+comment on table rowbell.watched is 'One row per watch; `rowbell.channel` shows those whose table and triggers still exist.';
+comment on column rowbell.watched.version_column is 'Null when feed-only.';
+comment on column rowbell.watched.added_columns is 'What watch added to the table, and unwatch takes away again.';
+
+create view rowbell.channel as
+    select w.channel, w.relation as "table", w.key_columns, w.version_column, w.version_column is null as feed_only,
+        w.omit, w.notify, w.replica, w.watched_at
+    from rowbell.watched w
+    where exists (select from pg_trigger t where t.tgrelid = w.relation and t.tgname = '!rowbell_log');
+comment on view rowbell.channel is 'What is watched now: one table, one channel, one NOTIFY topic, one REST resource.';
+
+create function rowbell.without(image json, omit text[]) returns json
+    language sql immutable
+    set search_path = pg_catalog, pg_temp
+    return (select coalesce(json_object_agg(e.key, e.value), '{}') from json_each(image) e where e.key <> all (omit));
+comment on function rowbell.without(json, text[]) is
+    'The image less some columns. json, not jsonb: jsonb refuses \u0000 and numbers that json can hold.';
+
+create function rowbell.key_columns(relation regclass) returns text[]
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+    return (
+        select array_agg(a.attname::text order by k.place)
+        from pg_index i
+        cross join unnest(i.indkey::smallint[]) with ordinality k(number, place)
+        join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
+        where i.indrelid = relation and i.indisprimary and k.place <= i.indnkeyatts
+    );
+comment on function rowbell.key_columns(regclass) is 'The columns of the primary key, in key order; null where there is none.';
+
+create function rowbell.key_text(image json, key_columns text[]) returns text
+    language sql immutable
+    set search_path = pg_catalog, pg_temp
+    return case cardinality(key_columns)
+        when 1 then image ->> key_columns[1]
+        else (
+            select '[' || string_agg((image -> k.name)::text, ',' order by k.place) || ']'
+            from unnest(key_columns) with ordinality k(name, place)
+        )
+    end;
+comment on function rowbell.key_text(json, text[]) is 'The id of a row from its image; the slow way, for triggers in trouble.';
+
+create function rowbell.key_expression(relation regclass, record_name text, key_columns text[]) returns text
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+    return (
+        select case
+            when cardinality(key_columns) > 1 then
+                '''['' || '
+                || string_agg(format('to_json(%s.%I)::text', record_name, a.attname), ' || '','' || ' order by k.place)
+                || ' || '']'''
+            when bool_and(a.atttypid in ('uuid'::regtype, 'text'::regtype, 'int8'::regtype, 'int4'::regtype, 'int2'::regtype)) then
+                string_agg(format('%s.%I::text', record_name, a.attname), '')
+            else string_agg(format('to_json(%s.%I) #>> ''{}''', record_name, a.attname), '')
+        end
+        from unnest(key_columns) with ordinality k(name, place)
+        join pg_attribute a on a.attrelid = relation and a.attname = k.name
+    );
+comment on function rowbell.key_expression(regclass, text, text[]) is
+    'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
+
+create function rowbell.image_expression(record_name text, omit text[]) returns text
+    language sql immutable
+    set search_path = pg_catalog, pg_temp
+    return case
+        when cardinality(omit) = 0 then format('row_to_json(%s)', record_name)
+        else format('rowbell.without(row_to_json(%s), %L::text[])', record_name, omit)
+    end;
+comment on function rowbell.image_expression(text, text[]) is 'SQL text for the image of NEW or OLD.';
+
+create function rowbell.rescue(
+    channel text, subject anyelement, out found_key text, out found_version bigint, out found_image json
+)
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    w rowbell.watched;
+begin
+    select * into w from rowbell.watched x where x.channel = rescue.channel;
+    found_image := row_to_json(subject);
+    found_key := rowbell.key_text(found_image, rowbell.key_columns(w.relation));
+    found_version := found_image ->> w.version_column;
+    if w.omit <> '{}' then
+        found_image := rowbell.without(found_image, w.omit);
+    end if;
+exception when others then
+    -- The image itself cannot be made, or not without what must be left out of it.
+    found_image := null;
+end
+$$;
+comment on function rowbell.rescue(text, anyelement) is
+    'What can be known of a row whose trigger function no longer fits its table; slow, and never raises.';
+
+create function rowbell.version_body(w rowbell.watched) returns text
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    with columns as (
+        select a.attname, a.attgenerated, a.atttypid
+        from pg_attribute a
+        where a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped
+    ), kept as (
+        -- Bookkeeping columns: what a statement says about them is overruled, and is no change of the row.
+        select c.attname,
+            case c.attname
+                when w.version_column then 'nextval(''rowbell.seq''::regclass)'
+                when 'last_synced_at' then 'clock_timestamp()'
+                else 'now()'
+            end as value
+        from columns c
+        where c.attgenerated = ''
+            and (c.attname = w.version_column
+                or c.attname = 'last_synced_at' and c.atttypid = 'timestamptz'::regtype
+                or c.attname = 'updated_at' and c.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype))
+    )
+    select format($body$
+declare
+    former record;
+begin
+    begin
+        if tg_op = 'UPDATE' then
+%s            former := old;
+%s            if new *= former then
+                return new;
+            end if;
+        end if;
+%s    exception when others then
+        -- A column was renamed, dropped or retyped under us: the write goes on without a version.
+        null;
+    end;
+    return new;
+end
+$body$,
+        (select string_agg(format(E'            new.%I := old.%I;\n', k.attname, k.attname), '') from kept k),
+        -- NEW has no generated values yet in a BEFORE trigger.
+        (select coalesce(string_agg(format(E'            former.%I := new.%I;\n', c.attname, c.attname), ''), '')
+         from columns c where c.attgenerated <> ''),
+        (select string_agg(format(E'        new.%I := %s;\n', k.attname, k.value), '') from kept k)
+    );
+end;
+comment on function rowbell.version_body(rowbell.watched) is 'The body of ~rowbell_version for one table.';
+
+create function rowbell.log_body(w rowbell.watched) returns text
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    select format($body$
+declare
+    number bigint;
+    former_version bigint;
+    key text;
+    former_key text;
+    image json;
+    former json;
+    moved boolean;
+    writer text := nullif(current_setting('rowbell.actor', true), '');
+    office text := nullif(current_setting('rowbell.branch', true), '');
+begin
+    begin
+        if tg_op = 'UPDATE' then
+            if %1$s then
+                return null;
+            end if;
+        end if;
+        if tg_op <> 'DELETE' then
+            %2$skey := %3$s;
+        end if;
+        if tg_op <> 'INSERT' then
+            %5$sformer_key := %6$s;
+            former := %7$s;
+        end if;
+        if tg_op <> 'DELETE' then
+            image := %4$s;
+        end if;
+    exception when others then
+        -- A column was renamed under us, or an image is larger than the server can make: never the writer's
+        -- problem. What was found before the failure stays; what cannot be known is logged as null.
+        if tg_op <> 'DELETE' then
+            select coalesce(key, r.found_key), coalesce(number, r.found_version), r.found_image
+            into key, number, image
+            from rowbell.rescue(%8$L, new) r;
+        end if;
+        if tg_op <> 'INSERT' then
+            select coalesce(former_key, r.found_key), coalesce(former_version, r.found_version), r.found_image
+            into former_key, former_version, former
+            from rowbell.rescue(%8$L, old) r;
+        end if;
+    end;
+    if octet_length(image::text) > 1048576 then
+        image := null;
+    end if;
+    if octet_length(former::text) > 1048576 then
+        former := null;
+    end if;
+    moved := tg_op = 'UPDATE' and former_key is distinct from key;
+    if moved or tg_op = 'DELETE' then
+        insert into rowbell.sync_log (seq, channel, op, row_id, version, old, actor, branch)
+        values (nextval('rowbell.seq'::regclass), %8$L, 'delete', former_key, former_version, former, writer, office);
+        former := null;
+    end if;
+    if tg_op <> 'DELETE' then
+        insert into rowbell.sync_log (seq, channel, op, row_id, version, row, old, actor, branch)
+        values (coalesce(number, nextval('rowbell.seq'::regclass)), %8$L,
+            case when tg_op = 'UPDATE' and not moved then 'update' else 'insert' end,
+            key, number, image, former, writer, office);
+    end if;
+%9$s    return null;
+end
+$body$,
+        case when w.version_column is null then 'new *= old' else format('new.%1$I = old.%1$I', w.version_column) end,
+        case when w.version_column is null then '' else format(E'number := new.%I;\n            ', w.version_column) end,
+        rowbell.key_expression(w.relation, 'new', w.key_columns),
+        rowbell.image_expression('new', w.omit),
+        case when w.version_column is null then '' else format(E'former_version := coalesce(old.%I, 0);\n            ', w.version_column) end,
+        rowbell.key_expression(w.relation, 'old', w.key_columns),
+        rowbell.image_expression('old', w.omit),
+        w.channel,
+        case w.notify when 'never' then '' else format(E'    perform rowbell.ring(%L);\n', w.channel) end
+    );
+end;
+comment on function rowbell.log_body(rowbell.watched) is 'The body of !rowbell_log for one table.';
+
+create function rowbell.truncate_body(w rowbell.watched) returns text
+    language sql immutable
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    select format($body$
+begin
+    insert into rowbell.sync_log (seq, channel, op, actor, branch)
+    values (nextval('rowbell.seq'::regclass), %L, 'truncate',
+        nullif(current_setting('rowbell.actor', true), ''), nullif(current_setting('rowbell.branch', true), ''));
+%s    return null;
+end
+$body$, w.channel, case w.notify when 'never' then '' else format(E'    perform rowbell.ring(%L);\n', w.channel) end);
+end;
+comment on function rowbell.truncate_body(rowbell.watched) is 'The body of !rowbell_truncate for one table.';
+
+revoke all on all functions in schema rowbell from public;

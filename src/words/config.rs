@@ -1,0 +1,63 @@
+//! What a node can be told; plain values, read once at start.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How one node serves.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// A libpq URL or conninfo of the database.
+    pub database_url: String,
+    /// Another URL for the listening connection, where the first leads to a pooler.
+    pub listen_url: Option<String>,
+    /// Where to accept connections; port 0 takes any free one.
+    pub address: SocketAddr,
+    /// The bearer token every request must carry; none leaves the door open, on loopback only.
+    pub token: Option<String>,
+    /// Origins of pages, besides the server's own, that may connect; compared to the letter.
+    pub allow_origin: Vec<String>,
+    /// How the feed paces itself.
+    pub feed: FeedConfig,
+}
+
+/// How the feed paces itself. The defaults are what the protocol promises; tests shorten them.
+#[derive(Debug, Clone)]
+pub struct FeedConfig {
+    /// How often the log is read although no bell rang.
+    pub heartbeat_drain: Duration,
+    /// How long a topic may stay silent while the position moves.
+    pub quiet: Duration,
+    /// How often a session is pinged; two unanswered pings end it.
+    pub heartbeat: Duration,
+    /// How long a session may read nothing before it is closed.
+    pub stuck: Duration,
+    /// Bytes of a frame after which it goes on in another part.
+    pub frame_limit: usize,
+    /// Bytes of one drain that are held in memory; a larger one is read from the log by each session instead.
+    pub drain_limit: usize,
+    /// Frames a topic keeps for sessions that are a little behind; those further behind read the log.
+    pub backlog: usize,
+    /// Sessions one node accepts.
+    pub max_sessions: usize,
+    /// Topics one session may subscribe to.
+    pub max_topics: usize,
+    /// Connections for catching up, besides the listening one.
+    pub pool: usize,
+}
+
+impl Default for FeedConfig {
+    fn default() -> Self {
+        Self {
+            heartbeat_drain: Duration::from_secs(1),
+            quiet: Duration::from_secs(45),
+            heartbeat: Duration::from_secs(25),
+            stuck: Duration::from_secs(30),
+            frame_limit: 1 << 20,
+            drain_limit: 16 << 20,
+            backlog: 64,
+            max_sessions: 20_000,
+            max_topics: 100,
+            pool: 8,
+        }
+    }
+}
