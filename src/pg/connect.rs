@@ -14,12 +14,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::conninfo::{Conninfo, Surroundings, wrong};
-use super::fault::{connect_error, is_tls, offers_no_tls};
+use super::failure::Failure;
 use super::link::{Link, Opened, Outlet, QUEUE, drive};
 use super::passfile;
 use super::target::{Target, targets};
 use super::tls::{SslMode, TlsWords};
-use crate::words::{Error, Result};
+use crate::words::Result;
 
 const PIN_SESSION: &str = include_str!("../../sql/queries/pin_session.sql");
 
@@ -49,12 +49,6 @@ struct Shared {
     passfile: Option<PathBuf>,
     /// For one attempt on one host; none waits for ever, as `connect_timeout=0` asks.
     timeout: Option<Duration>,
-}
-
-/// Why no connection came about.
-pub(super) enum Failure {
-    Postgres { place: String, error: tokio_postgres::Error },
-    TimedOut { place: String },
 }
 
 impl Connector {
@@ -251,52 +245,4 @@ fn base_config(mut words: Conninfo) -> Result<Config> {
         .keepalives_retries(probes.filter(|probes| *probes > 0).unwrap_or(KEEPALIVE_RETRIES))
         .tcp_user_timeout(unacknowledged.unwrap_or(UNACKNOWLEDGED));
     Ok(config)
-}
-
-impl Failure {
-    fn sqlstate(&self) -> Option<&str> {
-        match self {
-            Self::Postgres { error, .. } => error.code().map(|code| code.code()),
-            Self::TimedOut { .. } => None,
-        }
-    }
-
-    /// True when the server answered for good, so that libpq would not go on to the next host.
-    fn is_final(&self) -> bool {
-        self.sqlstate().is_some_and(|code| !code.starts_with("57P0") && code != "53300")
-    }
-
-    /// True when what failed was TLS, or a rule of `pg_hba.conf` that may differ for the other way.
-    fn may_pass_the_other_way(&self) -> bool {
-        match self {
-            Self::Postgres { error, .. } => {
-                is_tls(error) || self.sqlstate().is_some_and(|code| code.starts_with("28"))
-            }
-            Self::TimedOut { .. } => false,
-        }
-    }
-
-    /// Of two failures on one host, the one that says more: "no pg_hba.conf entry" and "no TLS here" often only
-    /// mean that the other way was the right one.
-    fn or(self, last: Self) -> Self {
-        let offers_none =
-            |failure: &Self| matches!(failure, Self::Postgres { error, .. } if offers_no_tls(error));
-        if !offers_none(&self) && (offers_none(&last) || last.sqlstate() == Some("28000")) {
-            self
-        } else {
-            last
-        }
-    }
-
-    fn into_error(self, database: &str) -> Error {
-        match self {
-            Self::Postgres { place, error } => {
-                connect_error(&format!("could not connect to {database} on {place}"), error)
-            }
-            Self::TimedOut { place } => {
-                Error::unavailable(format!("could not connect to {database} on {place}: no answer in time"))
-                    .with_hint("is the host right, and does a firewall let this through?")
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 // Getting there.
 pub mod conninfo;
+mod failure;
 mod passfile;
 mod target;
 mod tls;

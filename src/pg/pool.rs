@@ -8,7 +8,8 @@ use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, RecyclingMethod, 
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config};
 
-use super::connect::{Connector, Failure};
+use super::connect::Connector;
+use super::failure::Failure;
 use super::link::Outlet;
 use crate::words::{Error, Result};
 

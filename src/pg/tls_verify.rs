@@ -178,7 +178,47 @@ fn bears(common: &str, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::bears;
+    use std::time::Duration;
+
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+
+    use super::*;
+
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+
+    /// As `openssl req -new -x509 -subj /CN=db.example` makes it: its own CA, with no alternative name.
+    fn self_signed() -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.distinguished_name.push(DnType::CommonName, "db.example");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        params.self_signed(&KeyPair::generate().expect("a key")).expect("a certificate").into()
+    }
+
+    fn verify(
+        root: CertificateDer<'static>,
+        leaf: &CertificateDer<'_>,
+        host: &str,
+        year: u64,
+    ) -> TlsResult<()> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let chain = Chain::new(provider, vec![root], true).expect("a root");
+        let name = ServerName::try_from(host.to_owned()).expect("a name");
+        let now = UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * YEAR + YEAR / 2));
+        chain.verify_server_cert(leaf, &[], &name, &[], now).map(|_| ())
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_its_own_root() {
+        let leaf = self_signed();
+        assert_eq!(verify(leaf.clone(), &leaf, "db.example", 2025), Ok(()));
+        let refused = |result: TlsResult<()>| matches!(result, Err(rustls::Error::InvalidCertificate(_)));
+        assert!(refused(verify(leaf.clone(), &leaf, "other.example", 2025)));
+        assert!(refused(verify(leaf.clone(), &leaf, "db.example", 2035)));
+        assert!(refused(verify(leaf.clone(), &leaf, "db.example", 2015)));
+        assert!(refused(verify(self_signed(), &leaf, "db.example", 2025)));
+    }
 
     #[test]
     fn a_common_name_bears_one_host_or_one_label_of_a_domain() {

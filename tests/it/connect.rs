@@ -78,7 +78,7 @@ async fn a_database_role_or_rule_that_is_missing_is_named() {
     assert!(error.report().contains("(socket): database \"nowhere\" does not exist"), "{error:?}");
 
     let url = shared().await.cluster.url();
-    let error = refusal(&url.replace("rowbell@", "nobody_here@")).await;
+    let error = refusal(&url.replace("postgres@", "nobody_here@")).await;
     assert!(
         error.is_refused() && error.report().contains("role \"nobody_here\" does not exist"),
         "{error:?}"

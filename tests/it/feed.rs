@@ -58,7 +58,8 @@ async fn one_commit_over_two_channels_is_one_commit() {
 #[tokio::test]
 async fn a_cursor_continues_on_another_node() {
     let shop = shop().await;
-    let (one, other) = (RunningFeed::new(&shop.connector, bells_only()), RunningFeed::new(&shop.connector, bells_only()));
+    let (one, other) =
+        (RunningFeed::new(&shop.connector, bells_only()), RunningFeed::new(&shop.connector, bells_only()));
     let mut reader = Reader::open(&one, "orders", Start::Now).await;
     shop.run("insert into orders values (1, 'a')").await;
     let cursor = reader.until(1).await.cursor.clone();
@@ -75,7 +76,8 @@ async fn a_cursor_continues_on_another_node() {
 #[tokio::test]
 async fn a_client_ahead_of_its_node_is_told_nothing_twice() {
     let shop = shop().await;
-    let (ahead, late) = (RunningFeed::new(&shop.connector, bells_only()), RunningFeed::new(&shop.connector, bells_only()));
+    let (ahead, late) =
+        (RunningFeed::new(&shop.connector, bells_only()), RunningFeed::new(&shop.connector, bells_only()));
     // The late node holds the topic, but hears no bell: its position stays where it is.
     let _holder = Reader::open(&late, "orders", Start::Now).await;
     let mut reader = Reader::open(&ahead, "orders", Start::Now).await;
@@ -170,15 +172,19 @@ async fn resync_starts_everybody_over() {
 #[tokio::test]
 async fn a_quiet_topic_moves_its_cursor() {
     let shop = shop().await;
-    let config = FeedConfig { quiet: Duration::ZERO, heartbeat_drain: Duration::from_millis(20), ..FeedConfig::default() };
+    let config = FeedConfig {
+        quiet: Duration::ZERO,
+        heartbeat_drain: Duration::from_millis(20),
+        ..FeedConfig::default()
+    };
     let feed = RunningFeed::new(&shop.connector, config);
     let mut quiet = Reader::open(&feed, "clients", Start::Now).await;
-    quiet.step().await;
     let before = quiet.cursor.clone();
     shop.run("insert into orders values (1, 'a')").await;
-    quiet.step().await;
+    while quiet.cursor == before {
+        quiet.step().await;
+    }
     assert!(quiet.changes.is_empty());
-    assert_ne!(quiet.cursor, before);
 }
 
 #[tokio::test]

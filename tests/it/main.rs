@@ -7,6 +7,10 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod connect;
+mod embedded;
 mod feed;
 mod migrate;
+mod pool;
 mod support;
+mod tls;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::owner::Owner;
+use super::programs::failed;
 use crate::words::{Error, Result};
 
 /// The server's port where no setting says another.
@@ -153,10 +154,6 @@ fn name_elsewhere(directory: &Path) -> String {
 
 fn hash(path: &Path) -> String {
     format!("{:08x}", crc32fast::hash(path.as_os_str().as_bytes()))
-}
-
-fn failed(what: &str, path: &Path, error: io::Error) -> Error {
-    Error::machine(format!("could not {what} {}", path.display())).with_source(error)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! It belongs to a directory, not to a process: it outlives a Rowbell that was killed, and the next one adopts it.
 
+mod create;
 mod layout;
 mod lock;
 mod owner;
@@ -18,6 +19,7 @@ use postmaster::Postmaster;
 use programs::Programs;
 
 use super::connect::Connector;
+use super::conninfo::Surroundings;
 use crate::words::{Error, Result};
 
 /// What a private PostgreSQL is made of.
@@ -147,7 +149,7 @@ impl Cluster {
             return Ok(None);
         };
         let url = postmaster.url();
-        match Connector::parse(&url)?.connect("find").await {
+        match Connector::parse_in(&url, &Surroundings::default())?.connect("find").await {
             Ok(_link) => Ok(Some(url)),
             Err(error) if error.is_unavailable() => Ok(None),
             Err(error) => Err(error),

@@ -80,6 +80,28 @@ impl Programs {
     }
 }
 
+/// Runs a program to its end; its last words are the source of the error.
+pub(super) async fn run(mut command: Command, what: &str) -> Result<()> {
+    let output = command.output().await.map_err(|error| Error::machine(what).with_source(error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = if said.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { said };
+    Err(Error::machine(what).with_source(last_lines(&said)))
+}
+
+/// The end of a program's output or log.
+pub(super) fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines[lines.len().saturating_sub(6)..].join("\n")
+}
+
+/// The error of something that could not be done with a file.
+pub(super) fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
+    Error::machine(format!("could not {what} {}", path.display())).with_source(error)
+}
+
 /// `17` of `17.2` and of `17beta1`, which is what `PG_VERSION` holds.
 fn major(version: &str) -> &str {
     let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());

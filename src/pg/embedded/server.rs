@@ -1,4 +1,4 @@
-//! Making, starting, adopting and stopping the server.
+//! Starting, adopting and stopping the server.
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,17 +6,17 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::sleep;
 
 use super::postmaster::Postmaster;
+use super::programs::{failed, last_lines, run};
 use super::{Cluster, StopMode};
 use crate::pg::connect::Connector;
+use crate::pg::conninfo::Surroundings;
 use crate::pg::fault::database_error;
 use crate::words::{Error, Result};
 
-const CREATE_DATABASE: &str = include_str!("../../../sql/queries/create_private_database.sql");
 const DATA_DIRECTORY: &str = include_str!("../../../sql/queries/data_directory.sql");
 
 /// How long a start, with crash recovery, or a stop, with its checkpoint, may take.
@@ -27,74 +27,6 @@ const ORPHANS: Duration = Duration::from_secs(30);
 const LONG_LOG: u64 = 10 * 1024 * 1024;
 
 impl Cluster {
-    /// Makes the cluster and its database under another name and renames it, so that there is never half of one.
-    pub(super) async fn create(&self) -> Result<()> {
-        let fresh = self.layout.unfinished_data();
-        // C.UTF-8 knows the letters of all languages but is not everywhere.
-        let locales: [&[&str]; 2] = [&["--locale=C", "--lc-ctype=C.UTF-8"], &["--locale=C"]];
-        let mut made = Ok(());
-        for locale in locales {
-            clear(&fresh)?;
-            made = self.init(&fresh, locale).await;
-            if made.is_ok() {
-                break;
-            }
-        }
-        made?;
-        let conf = fresh.join("postgresql.conf");
-        let text = fs::read_to_string(&conf).map_err(|error| failed("read", &conf, error))?;
-        let text = text
-            + "\n# Rewritten at each start of Rowbell; what is set below this line counts.\ninclude 'rowbell.conf'\n";
-        fs::write(&conf, text).map_err(|error| failed("write", &conf, error))?;
-        fs::write(fresh.join("rowbell.conf"), "").map_err(|error| failed("write", &conf, error))?;
-        self.create_database(&fresh).await?;
-        fs::rename(&fresh, self.layout.data()).map_err(|error| failed("name", &fresh, error))
-    }
-
-    async fn init(&self, fresh: &Path, locale: &[&str]) -> Result<()> {
-        let mut initdb = self.owner.command(self.programs.path("initdb"));
-        initdb.args([
-            "--username=postgres",
-            "--encoding=UTF8",
-            "--auth-local=trust",
-            "--auth-host=scram-sha-256",
-        ]);
-        initdb.args(locale).arg("-D").arg(fresh).kill_on_drop(true);
-        if self.is_throwaway() {
-            initdb.arg("--no-sync");
-        }
-        run(initdb, "could not make the private PostgreSQL").await
-    }
-
-    /// In single-user mode, so that the cluster is whole before any server runs on it.
-    async fn create_database(&self, fresh: &Path) -> Result<()> {
-        const WHAT: &str = "could not make the private PostgreSQL's database";
-        let told = |error| Error::machine(WHAT).with_source(error);
-        let mut single = self.owner.command(self.programs.path("postgres"));
-        single.arg("--single").arg("-D").arg(fresh).kill_on_drop(true);
-        if self.is_throwaway() {
-            single.arg("-F");
-        }
-        single.arg("postgres").stdin(std::process::Stdio::piped());
-        single.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
-        let mut child = single.spawn().map_err(told)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(CREATE_DATABASE.as_bytes()).await.map_err(told)?;
-        }
-        let output = child.wait_with_output().await.map_err(told)?;
-        let said = String::from_utf8_lossy(&output.stderr);
-        // This mode ends well after an error too.
-        if output.status.success() && !["ERROR:", "FATAL:", "PANIC:"].iter().any(|word| said.contains(word)) {
-            return Ok(());
-        }
-        Err(Error::machine(WHAT).with_source(last_lines(&said)))
-    }
-
-    /// True for a cluster of tests, which nobody wants back after a crash.
-    fn is_throwaway(&self) -> bool {
-        self.settings.iter().any(|(name, value)| name == "fsync" && value == "off")
-    }
-
     pub(super) fn write_settings(&self) -> Result<()> {
         let mut text = String::from(
             "# Written by Rowbell at each start; put your own in postgresql.auto.conf (alter system).\n",
@@ -156,7 +88,7 @@ impl Cluster {
 
     async fn answers(&self) -> Result<()> {
         const WHAT: &str = "could not ask the running private PostgreSQL for its data";
-        let link = Connector::parse(&self.url())?.connect("adopt").await?;
+        let link = Connector::parse_in(&self.url(), &Surroundings::default())?.connect("adopt").await?;
         let row =
             link.client.query_one(DATA_DIRECTORY, &[]).await.map_err(|error| database_error(WHAT, error))?;
         let told: String = row.try_get(0).map_err(|error| database_error(WHAT, error))?;
@@ -181,8 +113,18 @@ impl Cluster {
         fs::remove_file(&file).map_err(|error| failed("remove", &file, error))
     }
 
+    /// Its pid may be a later process's too, and in our own directory it guards against nobody else.
+    fn remove_socket_lock(&self) -> Result<()> {
+        let file = self.layout.sockets().join(format!(".s.PGSQL.{}.lock", self.port()));
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", &file, error)),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) async fn launch(&self) -> Result<()> {
         self.set_long_log_aside()?;
+        self.remove_socket_lock()?;
         let deadline = Instant::now() + ORPHANS;
         loop {
             let log = self.layout.log();
@@ -236,21 +178,6 @@ impl Cluster {
     }
 }
 
-async fn run(mut command: Command, what: &str) -> Result<()> {
-    let output = command.output().await.map_err(|error| Error::machine(what).with_source(error))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = if said.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { said };
-    Err(Error::machine(what).with_source(last_lines(&said)))
-}
-
-fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(6)..].join("\n")
-}
-
 fn written_since(file: &Path, start: u64) -> String {
     let mut bytes = Vec::new();
     if let Ok(mut file) = fs::File::open(file) {
@@ -258,15 +185,4 @@ fn written_since(file: &Path, start: u64) -> String {
         let _unread = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_to_end(&mut bytes));
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn clear(directory: &Path) -> Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", directory, error)),
-        _ => Ok(()),
-    }
-}
-
-fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
-    Error::machine(format!("could not {what} {}", path.display())).with_source(error)
 }

@@ -101,7 +101,9 @@ impl Reader {
 
     /// What happened, as words: `insert 1`.
     pub fn told(&self) -> Vec<String> {
-        let word = |change: &Value| format!("{} {}", change["op"].as_str().unwrap_or("?"), change["id"].as_str().unwrap_or("-"));
+        let word = |change: &Value| {
+            format!("{} {}", change["op"].as_str().unwrap_or("?"), change["id"].as_str().unwrap_or("-"))
+        };
         self.changes.iter().map(word).collect()
     }
 
