@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::MissedTickBehavior;
-use tokio_postgres::Statement;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
@@ -14,7 +13,7 @@ use super::hub::{Covered, Published};
 use super::publish::Dispatch;
 use crate::pg::connect::Connector;
 use crate::pg::link::{Link, Message};
-use crate::pg::log::{self as pg_log, Batch};
+use crate::pg::log::{self as pg_log, Batch, Statement};
 use crate::pg::{bell, catalog, migrate, origin};
 use crate::words::{Cursor, Error, Origin, Result};
 

@@ -17,11 +17,10 @@ pub use subscription::{Delivery, Opened, Start, Subscription};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Pool;
-
 use crate::pg::connect::Connector;
 use crate::pg::fault::pool_error;
 use crate::pg::origin;
+use crate::pg::pool::Pool;
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, FeedConfig, Result, Topic};
 use hub::{Hub, Joined, Place};

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use postgres_types::{PgLsn, ToSql};
-use tokio_postgres::{Client, Row, RowStream, Statement};
+pub use tokio_postgres::Statement;
+use tokio_postgres::{Client, Row, RowStream};
 
 use super::fault::{database_error, pool_error};
 use super::rows::{PgSnapshot, Xid8};

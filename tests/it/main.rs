@@ -12,5 +12,6 @@ mod embedded;
 mod feed;
 mod migrate;
 mod pool;
+mod schema;
 mod support;
 mod tls;

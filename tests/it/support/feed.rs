@@ -48,8 +48,7 @@ pub struct Reader {
 impl Reader {
     #[track_caller]
     pub fn open(feed: &Feed, topic: &str, start: Start) -> impl Future<Output = Self> {
-        let wish = feed.subscribe(Topic::parse(topic).expect("a topic"), start);
-        let opened = soon(async { wish.await });
+        let opened = soon(feed.subscribe(Topic::parse(topic).expect("a topic"), start));
         async move {
             match opened.await.expect("the database is there") {
                 Opened::Held(subscription) => {

@@ -1,0 +1,1169 @@
+-- Generated from the migrations; dumped by PostgreSQL 15, by ROWBELL_UPDATE_SCHEMA=1 cargo test --test it schema
+CREATE SCHEMA rowbell;
+
+CREATE FUNCTION rowbell.add_columns(relation regclass, version_column text) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    added text[] := '{}';
+    wanted record;
+begin
+    if version_column is null then
+        return added;
+    end if;
+    for wanted in
+        select v.name, v.type from (values (version_column, 'bigint not null default 0'), ('last_synced_at', 'timestamptz')) v(name, type)
+        where not exists (select from pg_attribute x where x.attrelid = relation and x.attname = v.name and not x.attisdropped)
+    loop
+        -- Neither default rewrites the table: rows that were there before have version 0 until they change.
+        execute format('alter table %s add column %I %s', relation, wanted.name, wanted.type);
+        raise notice 'added column % (%) to %', quote_ident(wanted.name), wanted.type, relation;
+        added := added || wanted.name;
+    end loop;
+    return added;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.add_columns(relation regclass, version_column text) IS 'Adds the bookkeeping columns that are missing, says so, and returns their names.';
+
+CREATE FUNCTION rowbell.announce(channel text, event text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into rowbell.sync_log (seq, channel, op) values (nextval('rowbell.seq'), announce.channel, announce.event);
+    perform rowbell.ring(announce.channel);
+    perform rowbell.ring_catalog();
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.announce(channel text, event text) IS 'Logs what happened to a channel itself (resync, unwatch), so that those who are away learn it in its place too.';
+
+CREATE TABLE rowbell.watched (
+    channel text NOT NULL,
+    relation regclass NOT NULL,
+    key_columns text[] NOT NULL,
+    version_column text,
+    omit text[] NOT NULL,
+    notify text NOT NULL,
+    replica boolean NOT NULL,
+    added_columns text[] NOT NULL,
+    watched_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT watched_channel CHECK (((channel ~ '^[a-z][a-z0-9-]{0,47}$'::text) AND (channel <> 'batch'::text))),
+    CONSTRAINT watched_notify CHECK ((notify = ANY (ARRAY['auto'::text, 'always'::text, 'never'::text])))
+);
+
+COMMENT ON TABLE rowbell.watched IS 'One row per watch; `rowbell.channel` shows those whose table and triggers still exist.';
+
+COMMENT ON COLUMN rowbell.watched.version_column IS 'Null when feed-only.';
+
+COMMENT ON COLUMN rowbell.watched.added_columns IS 'What watch added to the table, and unwatch takes away again.';
+
+CREATE FUNCTION rowbell.attach(w rowbell.watched) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    t record;
+begin
+    perform rowbell.write_functions(w);
+    for t in
+        select v.* from (values
+            ('~rowbell_version', 'before insert or update', 'row', '_version'),
+            ('!rowbell_log', 'after insert or update or delete', 'row', '_log'),
+            ('!rowbell_truncate', 'after truncate', 'statement', '_truncate')
+        ) v(name, events, level, suffix)
+        where v.suffix <> '_version' or w.version_column is not null
+    loop
+        execute format('create trigger %I %s on %s for each %s execute function rowbell.%I()',
+            t.name, t.events, w.relation, t.level, w.channel || t.suffix);
+        -- ENABLE ALWAYS fires for rows that logical replication applies, too.
+        if w.replica then
+            execute format('alter table %s enable always trigger %I', w.relation, t.name);
+        end if;
+    end loop;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.attach(w rowbell.watched) IS 'Makes functions and triggers of one watch.';
+
+CREATE FUNCTION rowbell.blockers(relation regclass) RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT string_agg(DISTINCT format('pid %s (%s%s%s)'::text, l.pid, COALESCE(('user '::text || (a.usename)::text), 'unknown user'::text), COALESCE((', '::text || NULLIF(a.application_name, ''::text)), ''::text), COALESCE((', '::text || a.state), ''::text)), ', '::text) AS string_agg FROM (pg_locks l LEFT JOIN pg_stat_activity a ON ((a.pid = l.pid))) WHERE (l.granted AND (l.pid <> pg_backend_pid()) AND (l.database = (SELECT d.oid FROM pg_database d WHERE (d.datname = current_database()))) AND (l.relation IN (SELECT t.relid FROM pg_partition_tree((l.relation)::regclass) t(relid, parentrelid, isleaf, level) UNION ALL SELECT l.relation))));
+
+COMMENT ON FUNCTION rowbell.blockers(relation regclass) IS 'Who holds a lock on the table or a partition of it, for a message to people.';
+
+CREATE FUNCTION rowbell.channel_name("table" regclass, wanted text) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+    chosen text := coalesce(wanted, (select regexp_replace(lower(c.relname), '[^a-z0-9]+', '-', 'g') from pg_class c where c.oid = "table"));
+    holder regclass;
+begin
+    if chosen !~ '^[a-z][a-z0-9-]{0,47}$' or chosen = 'batch' then
+        perform rowbell.refuse(format('%L cannot be a channel name', chosen),
+            'choose one of a-z, 0-9 and -, starting with a letter, at most 48 long, not "batch": --channel NAME (in SQL: channel => ''name'')');
+    end if;
+    select w.relation into holder from rowbell.watched w where w.channel = chosen and w.relation <> "table";
+    if found then
+        perform rowbell.refuse(format('channel %s is taken by %s', chosen, holder),
+            'choose another name: --channel NAME (in SQL: channel => ''name'')');
+    end if;
+    return chosen;
+end
+$_$;
+
+COMMENT ON FUNCTION rowbell.channel_name("table" regclass, wanted text) IS 'The channel a table gets; refuses names that do not fit or are taken.';
+
+CREATE FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    stray text;
+    a pg_attribute;
+begin
+    select o into stray from unnest(omit) o
+    where not exists (select from pg_attribute x where x.attrelid = relation and x.attname = o and x.attnum > 0 and not x.attisdropped);
+    if found then
+        perform rowbell.refuse(format('%s has no column %s to omit', relation, stray), 'check the spelling; case counts');
+    end if;
+    select o into stray from unnest(omit) o where o = any (rowbell.key_columns(relation)) or o = version_column;
+    if found then
+        perform rowbell.refuse(format('column %s cannot be omitted', stray), 'keys and versions name the row; omit other columns');
+    end if;
+    if version_column is null then
+        return;
+    end if;
+    select * into a from pg_attribute x where x.attrelid = relation and x.attname = version_column and not x.attisdropped;
+    if found and (a.attnum < 0 or a.atttypid <> 'int8'::regtype or a.attgenerated <> '' or a.attidentity <> ''
+                  or version_column = any (rowbell.key_columns(relation))) then
+        perform rowbell.refuse(format('%s already has a column %s with another meaning', relation, version_column),
+            'name another column: --version-column row_version (in SQL: version_column => ''row_version''), or watch it --feed-only');
+    end if;
+    select * into a from pg_attribute x where x.attrelid = relation and x.attname = 'last_synced_at' and not x.attisdropped;
+    if found and (a.atttypid <> 'timestamptz'::regtype or a.attgenerated <> '') then
+        perform rowbell.refuse(format('%s already has a column last_synced_at with another meaning', relation),
+            'rename that column, or watch the table --feed-only (in SQL: feed_only => true)');
+    end if;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text) IS 'Refuses columns to omit that do not exist or are needed, and bookkeeping names that mean something else.';
+
+CREATE FUNCTION rowbell.check_watchable(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    c pg_class;
+    schema_name name;
+    schema_owner regrole := (select nspowner from pg_namespace where nspname = 'rowbell');
+begin
+    select * into c from pg_class where oid = relation;
+    select nspname into schema_name from pg_namespace where oid = c.relnamespace;
+    if c.oid is null then
+        perform rowbell.refuse('no such table', 'name it with its schema: public.orders');
+    elsif c.relkind not in ('r', 'p') then
+        perform rowbell.refuse(format('%s is %s, not a table', relation, case c.relkind
+            when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table'
+            when 'S' then 'a sequence' when 'i' then 'an index' else 'something else' end),
+            'watch the tables its rows come from');
+    elsif c.relpersistence = 't' then
+        perform rowbell.refuse(format('%s is a temporary table', relation), 'only its own session sees it; use a regular table');
+    elsif c.relpersistence = 'u' then
+        perform rowbell.refuse(format('%s is an unlogged table, which a crash empties without a trace', relation),
+            format('make it permanent: alter table %s set logged', relation));
+    elsif schema_name in ('pg_catalog', 'information_schema', 'pg_toast', 'rowbell') then
+        perform rowbell.refuse(format('%s belongs to %s', relation, case schema_name when 'rowbell' then 'Rowbell' else 'PostgreSQL' end),
+            'watch a table of your own; a role named rowbell creates its tables in this schema unless its search_path says otherwise');
+    elsif c.relispartition then
+        perform rowbell.refuse(format('%s is a partition', relation), format('watch its root: %s', pg_partition_root(relation)));
+    elsif c.relkind = 'r' and exists (select from pg_inherits i where relation in (i.inhparent, i.inhrelid)) then
+        perform rowbell.refuse(format('%s is part of table inheritance, through which row triggers do not pass', relation),
+            'use declarative partitioning, or separate tables');
+    elsif exists (select from pg_partition_tree(relation) t join pg_class l on l.oid = t.relid
+                  where l.relkind = 'f' or l.relpersistence <> 'p') then
+        perform rowbell.refuse(format('%s has a foreign, temporary or unlogged partition', relation), 'detach it first');
+    elsif rowbell.key_columns(relation) is null then
+        perform rowbell.refuse(format('%s has no primary key', relation), 'add one: a change must be able to name its row');
+    elsif not pg_has_role(c.relowner, 'usage') then
+        perform rowbell.refuse(format('%s belongs to %s, and %s may not alter it', relation, c.relowner::regrole, current_user),
+            format('run watch as a member of %s', c.relowner::regrole));
+    elsif not pg_has_role(schema_owner, 'usage') then
+        perform rowbell.refuse(format('schema rowbell belongs to %s, and %s may not add to it', schema_owner, current_user),
+            format('run watch as a member of %s', schema_owner));
+    end if;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.check_watchable(relation regclass) IS 'Refuses, with a reason and a way out, what cannot be a channel.';
+
+CREATE FUNCTION rowbell.detach(w rowbell.watched) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    name text;
+begin
+    for name in
+        select t.tgname from pg_trigger t
+        where t.tgrelid = w.relation and t.tgname in ('~rowbell_version', '!rowbell_log', '!rowbell_truncate')
+    loop
+        execute format('drop trigger %I on %s', name, w.relation);
+    end loop;
+    foreach name in array array['_version', '_log', '_truncate'] loop
+        execute format('drop function if exists rowbell.%I()', w.channel || name);
+    end loop;
+    delete from rowbell.watched x where x.channel = w.channel;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.detach(w rowbell.watched) IS 'Removes triggers, functions and the record of one watch; columns stay.';
+
+CREATE FUNCTION rowbell.slot() RETURNS smallint
+    LANGUAGE sql
+    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 75600) % (8)::bigint))::smallint;
+
+COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now: an eighth of the retention (7 days: 75,600 seconds) each.';
+
+CREATE TABLE rowbell.sync_log (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+)
+PARTITION BY LIST (slot);
+
+COMMENT ON TABLE rowbell.sync_log IS 'One row per change of a watched row; the only way a write reaches a subscriber.';
+
+COMMENT ON COLUMN rowbell.sync_log.seq IS 'Insert and update: the version. Delete and the rest: a number of its own.';
+
+COMMENT ON COLUMN rowbell.sync_log.xid IS 'The top-level transaction; a drain reads by it, never by seq.';
+
+COMMENT ON COLUMN rowbell.sync_log.op IS 'insert, update, delete, truncate; resync: subscribers must start over; unwatch: the channel ended.';
+
+COMMENT ON COLUMN rowbell.sync_log.row_id IS 'The key as text; of several columns their JSON array, without blanks.';
+
+COMMENT ON COLUMN rowbell.sync_log.version IS 'The version after the change; of a delete the version removed; null when feed-only.';
+
+COMMENT ON COLUMN rowbell.sync_log."row" IS 'The row after the change; null where it was over 1 MiB or could not be made.';
+
+COMMENT ON COLUMN rowbell.sync_log.old IS 'The row before the change, whole; null as above.';
+
+COMMENT ON COLUMN rowbell.sync_log.durable IS 'False when the writer ran with synchronous_commit off: a reader waits until the log is flushed past it.';
+
+CREATE TABLE rowbell.tick (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    snapshot pg_snapshot DEFAULT pg_current_snapshot() NOT NULL,
+    generation bigint NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE rowbell.tick IS 'Stored snapshots: steps for a long catch-up, positions by wall-clock time, and proof of what was on disk.';
+
+CREATE FUNCTION rowbell.highest_xid() RETURNS xid8
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT x.xid
+    FROM (( SELECT l.xid
+            FROM rowbell.sync_log l
+           ORDER BY l.xid DESC
+          LIMIT 1)
+         UNION ALL
+         ( SELECT t.xid
+            FROM rowbell.tick t
+           ORDER BY t.xid DESC
+          LIMIT 1)) x
+   ORDER BY x.xid DESC
+  LIMIT 1;
+END;
+
+COMMENT ON FUNCTION rowbell.highest_xid() IS 'The highest transaction with a visible log row or tick: a cursor may claim nothing above it.';
+
+CREATE FUNCTION rowbell.image_expression(record_name text, omit text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE WHEN (cardinality(omit) = 0) THEN format('row_to_json(%s)'::text, record_name) ELSE format('rowbell.without(row_to_json(%s), %L::text[])'::text, record_name, omit) END;
+
+COMMENT ON FUNCTION rowbell.image_expression(record_name text, omit text[]) IS 'SQL text for the image of NEW or OLD.';
+
+CREATE FUNCTION rowbell.install() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    here bigint;
+begin
+    select i.id into here
+    from rowbell.installation i, pg_control_system() c, pg_database d
+    where i.system_identifier = c.system_identifier and d.datname = current_database() and i.database_oid = d.oid;
+    if found then
+        perform rowbell.open_generation();
+        return here;
+    end if;
+    -- Another cluster or database than the log was written in: its xids mean nothing here.
+    truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
+    insert into rowbell.installation (system_identifier, database_oid)
+    select c.system_identifier, d.oid
+    from pg_control_system() c, pg_database d
+    where d.datname = current_database()
+    returning id into here;
+    perform rowbell.open_generation();
+    return here;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.install() IS 'Ties the log to this cluster and database; an empty log under a new id where it was tied to another.';
+
+CREATE FUNCTION rowbell.key_columns(relation regclass) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT array_agg((a.attname)::text ORDER BY k.place) AS array_agg FROM ((pg_index i CROSS JOIN LATERAL unnest((i.indkey)::smallint[]) WITH ORDINALITY k(number, place)) JOIN pg_attribute a ON (((a.attrelid = i.indrelid) AND (a.attnum = k.number)))) WHERE ((i.indrelid = (key_columns.relation)::oid) AND i.indisprimary AND (k.place <= i.indnkeyatts)));
+
+COMMENT ON FUNCTION rowbell.key_columns(relation regclass) IS 'The columns of the primary key, in key order; null where there is none.';
+
+CREATE FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT CASE WHEN (cardinality(key_expression.key_columns) > 1) THEN (('''['' || '::text || string_agg(format('to_json(%s.%I)::text'::text, key_expression.record_name, a.attname), ' || '','' || '::text ORDER BY k.place)) || ' || '']'''::text) WHEN bool_and((a.atttypid = ANY (ARRAY[('uuid'::regtype)::oid, ('text'::regtype)::oid, ('bigint'::regtype)::oid, ('integer'::regtype)::oid, ('smallint'::regtype)::oid]))) THEN string_agg(format('%s.%I::text'::text, key_expression.record_name, a.attname), ''::text) ELSE string_agg(format('to_json(%s.%I) #>> ''{}'''::text, key_expression.record_name, a.attname), ''::text) END AS string_agg FROM (unnest(key_expression.key_columns) WITH ORDINALITY k(name, place) JOIN pg_attribute a ON (((a.attrelid = (key_expression.relation)::oid) AND (a.attname = k.name)))));
+
+COMMENT ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) IS 'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
+
+CREATE FUNCTION rowbell.key_text(image json, key_columns text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE cardinality(key_columns) WHEN 1 THEN (image ->> (key_columns)[1]) ELSE (SELECT (('['::text || string_agg(((key_text.image -> k.name))::text, ','::text ORDER BY k.place)) || ']'::text) FROM unnest(key_text.key_columns) WITH ORDINALITY k(name, place)) END;
+
+COMMENT ON FUNCTION rowbell.key_text(image json, key_columns text[]) IS 'The id of a row from its image; the slow way, for triggers in trouble.';
+
+CREATE FUNCTION rowbell.lock_briefly(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '100ms'
+    AS $$
+declare
+    who text;
+begin
+    for attempt in 1..40 loop
+        begin
+            execute format('lock table %s in access exclusive mode', relation);
+            return;
+        exception when lock_not_available then
+            who := coalesce(rowbell.blockers(relation), who);
+        end;
+        perform pg_sleep(0.15);
+    end loop;
+    raise exception using errcode = 'RB002',
+        message = format('could not lock %s within 10 seconds, it is in use by %s', relation, coalesce(who, 'another transaction')),
+        hint = 'end that transaction, or try again when it is done';
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.lock_briefly(relation regclass) IS 'Takes the table lock without making writers queue behind it for longer than 100 ms at a time.';
+
+CREATE FUNCTION rowbell.log_body(w rowbell.watched) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT format('
+declare
+    number bigint;
+    former_version bigint;
+    key text;
+    former_key text;
+    image json;
+    former json;
+    moved boolean;
+    writer text := nullif(current_setting(''rowbell.actor'', true), '''');
+    office text := nullif(current_setting(''rowbell.branch'', true), '''');
+begin
+    begin
+        if tg_op = ''UPDATE'' then
+            if %1$s then
+                return null;
+            end if;
+        end if;
+        if tg_op <> ''DELETE'' then
+            %2$skey := %3$s;
+        end if;
+        if tg_op <> ''INSERT'' then
+            %5$sformer_key := %6$s;
+            former := %7$s;
+        end if;
+        if tg_op <> ''DELETE'' then
+            image := %4$s;
+        end if;
+    exception when others then
+        -- A column was renamed under us, or an image is larger than the server can make: never the writer''s
+        -- problem. What was found before the failure stays; what cannot be known is logged as null.
+        if tg_op <> ''DELETE'' then
+            select coalesce(key, r.found_key), coalesce(number, r.found_version), r.found_image
+            into key, number, image
+            from rowbell.rescue(%8$L, new) r;
+        end if;
+        if tg_op <> ''INSERT'' then
+            select coalesce(former_key, r.found_key), coalesce(former_version, r.found_version), r.found_image
+            into former_key, former_version, former
+            from rowbell.rescue(%8$L, old) r;
+        end if;
+    end;
+    if octet_length(image::text) > 1048576 then
+        image := null;
+    end if;
+    if octet_length(former::text) > 1048576 then
+        former := null;
+    end if;
+    moved := tg_op = ''UPDATE'' and former_key is distinct from key;
+    if moved or tg_op = ''DELETE'' then
+        insert into rowbell.sync_log (seq, channel, op, row_id, version, old, actor, branch)
+        values (nextval(''rowbell.seq''::regclass), %8$L, ''delete'', former_key, former_version, former, writer, office);
+        former := null;
+    end if;
+    if tg_op <> ''DELETE'' then
+        insert into rowbell.sync_log (seq, channel, op, row_id, version, row, old, actor, branch)
+        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L,
+            case when tg_op = ''UPDATE'' and not moved then ''update'' else ''insert'' end,
+            key, number, image, former, writer, office);
+    end if;
+%9$s    return null;
+end
+'::text,
+         CASE
+             WHEN ((w).version_column IS NULL) THEN 'new *= old'::text
+             ELSE format('new.%1$I = old.%1$I'::text, (w).version_column)
+         END,
+         CASE
+             WHEN ((w).version_column IS NULL) THEN ''::text
+             ELSE format('number := new.%I;
+            '::text, (w).version_column)
+         END, rowbell.key_expression((w).relation, 'new'::text, (w).key_columns), rowbell.image_expression('new'::text, (w).omit),
+         CASE
+             WHEN ((w).version_column IS NULL) THEN ''::text
+             ELSE format('former_version := coalesce(old.%I, 0);
+            '::text, (w).version_column)
+         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression('old'::text, (w).omit), (w).channel,
+         CASE (w).notify
+             WHEN 'never'::text THEN ''::text
+             ELSE format('    perform rowbell.ring(%L);
+'::text, (w).channel)
+         END) AS format;
+END;
+
+COMMENT ON FUNCTION rowbell.log_body(w rowbell.watched) IS 'The body of !rowbell_log for one table.';
+
+CREATE FUNCTION rowbell.nonce() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((('x'::text || encode(SUBSTRING(uuid_send(gen_random_uuid()) FROM 9 FOR 8), 'hex'::text)))::bit(64))::bigint;
+
+COMMENT ON FUNCTION rowbell.nonce() IS 'A random number that nobody has drawn before.';
+
+CREATE FUNCTION rowbell.open_generation() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    found_nonce bigint;
+begin
+    select g.nonce into found_nonce from rowbell.generation g;
+    if found then
+        return found_nonce;
+    end if;
+    -- Nodes only: writers never touch this table. The second look sees what the first node made.
+    lock table rowbell.generation in exclusive mode;
+    select g.nonce into found_nonce from rowbell.generation g;
+    if found then
+        return found_nonce;
+    end if;
+    insert into rowbell.generation_start (nonce, timeline, highest_xid, newest_tick)
+    values (
+        rowbell.nonce(),
+        rowbell.timeline(),
+        coalesce(rowbell.highest_xid(), '0'),
+        coalesce((select t.xid from rowbell.tick t order by t.xid desc limit 1), '0')
+    )
+    returning nonce into found_nonce;
+    insert into rowbell.generation (nonce) values (found_nonce);
+    -- Every generation starts with a tick, so that highest_xid() always has an answer.
+    insert into rowbell.tick (generation) values (found_nonce);
+    return found_nonce;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.open_generation() IS 'The generation this database is in; the first node after a crash or promotion begins a new one.';
+
+CREATE FUNCTION rowbell.refuse(reason text, advice text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    raise exception using errcode = 'RB001', message = reason, hint = advice;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.refuse(reason text, advice text) IS 'Raises a refusal meant for people: SQLSTATE RB001 with a hint.';
+
+CREATE FUNCTION rowbell.rescue(channel text, subject anyelement, OUT found_key text, OUT found_version bigint, OUT found_image json) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    w rowbell.watched;
+begin
+    select * into w from rowbell.watched x where x.channel = rescue.channel;
+    found_image := row_to_json(subject);
+    found_key := rowbell.key_text(found_image, rowbell.key_columns(w.relation));
+    found_version := found_image ->> w.version_column;
+    if w.omit <> '{}' then
+        found_image := rowbell.without(found_image, w.omit);
+    end if;
+exception when others then
+    -- The image itself cannot be made, or not without what must be left out of it.
+    found_image := null;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.rescue(channel text, subject anyelement, OUT found_key text, OUT found_version bigint, OUT found_image json) IS 'What can be known of a row whose trigger function no longer fits its table; slow, and never raises.';
+
+CREATE FUNCTION rowbell.resync(channel text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    w rowbell.watched;
+begin
+    select * into w from rowbell.watched x where x.channel = resync.channel;
+    if not found then
+        perform rowbell.refuse(format('channel %s is not watched', quote_literal(channel)), 'rowbell channels lists what is');
+    end if;
+    w.key_columns := rowbell.key_columns(w.relation);
+    update rowbell.watched x set key_columns = w.key_columns where x.channel = w.channel;
+    perform rowbell.write_functions(w);
+    perform rowbell.announce(w.channel, 'resync');
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.resync(channel text) IS 'Renews the trigger functions from the catalog and tells subscribers to start over: after ATTACH, DETACH, DROP or TRUNCATE of a partition, or a change of the key.';
+
+CREATE FUNCTION rowbell.ring(channel text) RETURNS void
+    LANGUAGE sql
+    RETURN pg_notify(('rowbell:'::text || channel), ''::text);
+
+COMMENT ON FUNCTION rowbell.ring(channel text) IS 'Rings the bell of one channel when the transaction commits.';
+
+CREATE FUNCTION rowbell.ring_catalog() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN pg_notify('rowbell'::text, ''::text);
+
+COMMENT ON FUNCTION rowbell.ring_catalog() IS 'Tells every node that the list of watched tables changed.';
+
+CREATE FUNCTION rowbell.timeline() RETURNS integer
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((('x'::text || SUBSTRING(pg_walfile_name(pg_current_wal_lsn()) FROM 1 FOR 8)))::bit(32))::integer;
+
+COMMENT ON FUNCTION rowbell.timeline() IS 'The timeline this primary writes; it changes with every promotion.';
+
+CREATE FUNCTION rowbell.truncate_body(w rowbell.watched) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT format('
+begin
+    insert into rowbell.sync_log (seq, channel, op, actor, branch)
+    values (nextval(''rowbell.seq''::regclass), %L, ''truncate'',
+        nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
+%s    return null;
+end
+'::text, (w).channel,
+         CASE (w).notify
+             WHEN 'never'::text THEN ''::text
+             ELSE format('    perform rowbell.ring(%L);
+'::text, (w).channel)
+         END) AS format;
+END;
+
+COMMENT ON FUNCTION rowbell.truncate_body(w rowbell.watched) IS 'The body of !rowbell_truncate for one table.';
+
+CREATE FUNCTION rowbell.unwatch("table" regclass) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    w rowbell.watched;
+    added text;
+begin
+    select * into w from rowbell.watched x where x.relation = "table";
+    if not found then
+        perform rowbell.refuse(format('%s is not watched', "table"), 'rowbell channels lists what is');
+    end if;
+    perform rowbell.lock_briefly("table");
+    perform rowbell.detach(w);
+    foreach added in array w.added_columns loop
+        begin
+            execute format('alter table %s drop column if exists %I', "table", added);
+            raise notice 'removed column % from %', quote_ident(added), "table";
+        exception when dependent_objects_still_exist then
+            raise notice 'column % of % stays: other objects depend on it', quote_ident(added), "table";
+        end;
+    end loop;
+    perform rowbell.announce(w.channel, 'unwatch');
+    return w.channel;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.unwatch("table" regclass) IS 'Detaches Rowbell from a table, with the columns watch had added: a version means nothing while nobody keeps it.';
+
+CREATE FUNCTION rowbell.version_body(w rowbell.watched) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH columns AS (
+          SELECT a.attname,
+             a.attgenerated,
+             a.atttypid
+            FROM pg_attribute a
+           WHERE ((a.attrelid = ((version_body.w).relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped))
+         ), kept AS (
+          SELECT c.attname,
+                 CASE c.attname
+                     WHEN (version_body.w).version_column THEN 'nextval(''rowbell.seq''::regclass)'::text
+                     WHEN 'last_synced_at'::name THEN 'clock_timestamp()'::text
+                     ELSE 'now()'::text
+                 END AS value
+            FROM columns c
+           WHERE ((c.attgenerated = ''::"char") AND ((c.attname = (version_body.w).version_column) OR ((c.attname = 'last_synced_at'::name) AND (c.atttypid = ('timestamp with time zone'::regtype)::oid)) OR ((c.attname = 'updated_at'::name) AND (c.atttypid = ANY (ARRAY[('timestamp with time zone'::regtype)::oid, ('timestamp without time zone'::regtype)::oid])))))
+         )
+  SELECT format('
+declare
+    former record;
+begin
+    begin
+        if tg_op = ''UPDATE'' then
+%s            former := old;
+%s            if new *= former then
+                return new;
+            end if;
+        end if;
+%s    exception when others then
+        -- A column was renamed, dropped or retyped under us: the write goes on without a version.
+        null;
+    end;
+    return new;
+end
+'::text, ( SELECT string_agg(format('            new.%I := old.%I;
+'::text, k.attname, k.attname), ''::text) AS string_agg
+            FROM kept k), ( SELECT COALESCE(string_agg(format('            former.%I := new.%I;
+'::text, c.attname, c.attname), ''::text), ''::text) AS "coalesce"
+            FROM columns c
+           WHERE (c.attgenerated <> ''::"char")), ( SELECT string_agg(format('        new.%I := %s;
+'::text, k.attname, k.value), ''::text) AS string_agg
+            FROM kept k)) AS format;
+END;
+
+COMMENT ON FUNCTION rowbell.version_body(w rowbell.watched) IS 'The body of ~rowbell_version for one table.';
+
+CREATE FUNCTION rowbell.watch("table" regclass, channel text DEFAULT NULL::text, omit text[] DEFAULT '{}'::text[], notify text DEFAULT 'auto'::text, feed_only boolean DEFAULT false, version_column text DEFAULT 'version'::text, replica boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    before rowbell.watched;
+    w rowbell.watched;
+    orphan rowbell.watched;
+begin
+    perform rowbell.check_watchable("table");
+    if feed_only then
+        version_column := null;
+    end if;
+    perform rowbell.check_columns("table", omit, version_column);
+    if notify is null or notify not in ('auto', 'always', 'never') then
+        perform rowbell.refuse(format('notify cannot be %s', coalesce(quote_literal(notify), 'null')), 'use auto, always or never');
+    end if;
+    perform rowbell.lock_briefly("table");
+    -- Tables dropped while watched leave their record behind; their names are free.
+    for orphan in select * from rowbell.watched x where not exists (select from pg_class c where c.oid = x.relation) loop
+        perform rowbell.detach(orphan);
+    end loop;
+    select * into before from rowbell.watched x where x.relation = "table";
+    if before.channel <> watch.channel then
+        perform rowbell.refuse(format('%s is already watched as channel %s', "table", before.channel), 'unwatch it first');
+    end if;
+    w.channel := coalesce(before.channel, rowbell.channel_name("table", watch.channel));
+    w.relation := "table";
+    w.key_columns := rowbell.key_columns("table");
+    w.version_column := version_column;
+    w.omit := coalesce(omit, '{}');
+    w.notify := notify;
+    w.replica := coalesce(replica, false);
+    w.added_columns := coalesce(before.added_columns, '{}') || rowbell.add_columns("table", version_column);
+    w.watched_at := clock_timestamp();
+    if before.channel is not null then
+        perform rowbell.detach(before);
+    end if;
+    insert into rowbell.watched select (w).*;
+    perform rowbell.attach(w);
+    perform rowbell.announce(w.channel, 'resync');
+    return w.channel;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean) IS 'Attaches Rowbell to a table and returns its channel; on a watched table it applies the new options and subscribers start over.';
+
+CREATE FUNCTION rowbell.without(image json, omit text[]) RETURNS json
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT COALESCE(json_object_agg(e.key, e.value), '{}'::json) AS "coalesce" FROM json_each(without.image) e(key, value) WHERE (e.key <> ALL (without.omit)));
+
+COMMENT ON FUNCTION rowbell.without(image json, omit text[]) IS 'The image less some columns. json, not jsonb: jsonb refuses \u0000 and numbers that json can hold.';
+
+CREATE FUNCTION rowbell.write_function(name text, settings text, body text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    execute format('create or replace function rowbell.%I() returns trigger language plpgsql security definer'
+        ' set search_path = pg_catalog, pg_temp %s as %L', name, settings, body);
+    execute format('alter function rowbell.%I() owner to %s', name, (select nspowner::regrole from pg_namespace where nspname = 'rowbell'));
+    execute format('revoke all on function rowbell.%I() from public', name);
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.write_function(name text, settings text, body text) IS 'Makes one trigger function: security definer, so that writers need no right in schema rowbell.';
+
+CREATE FUNCTION rowbell.write_functions(w rowbell.watched) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if w.version_column is not null then
+        perform rowbell.write_function(w.channel || '_version', '', rowbell.version_body(w));
+    end if;
+    -- Pinned, so that the same row gives the same text whoever wrote it.
+    perform rowbell.write_function(w.channel || '_log',
+        'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''iso_8601'''
+        ' set bytea_output = ''hex'' set extra_float_digits = 1 set lc_monetary = ''C''', rowbell.log_body(w));
+    perform rowbell.write_function(w.channel || '_truncate', '', rowbell.truncate_body(w));
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.write_functions(w rowbell.watched) IS 'Makes the trigger functions of one channel from the catalog as it is now.';
+
+CREATE VIEW rowbell.changes AS
+ SELECT l.logged_at AS at,
+    l.xid,
+    l.seq,
+    l.channel,
+    l.op,
+    l.row_id AS id,
+    l.version,
+    l.actor,
+    l.branch,
+    l."row",
+    l.old
+   FROM rowbell.sync_log l;
+
+COMMENT ON VIEW rowbell.changes IS 'The log for people: one line a change, `row` after and `old` before it.';
+
+CREATE VIEW rowbell.channel AS
+ SELECT w.channel,
+    w.relation AS "table",
+    w.key_columns,
+    w.version_column,
+    (w.version_column IS NULL) AS feed_only,
+    w.omit,
+    w.notify,
+    w.replica,
+    w.watched_at
+   FROM rowbell.watched w
+  WHERE (EXISTS ( SELECT
+           FROM pg_trigger t
+          WHERE ((t.tgrelid = (w.relation)::oid) AND (t.tgname = '!rowbell_log'::name))));
+
+COMMENT ON VIEW rowbell.channel IS 'What is watched now: one table, one channel, one NOTIFY topic, one REST resource.';
+
+CREATE UNLOGGED TABLE rowbell.generation (
+    only_row boolean DEFAULT true NOT NULL,
+    nonce bigint NOT NULL,
+    CONSTRAINT generation_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE rowbell.generation IS 'Unlogged on purpose: crash recovery and promotion empty it, and its emptiness is the message.';
+
+CREATE TABLE rowbell.generation_start (
+    nonce bigint NOT NULL,
+    number bigint NOT NULL,
+    timeline integer NOT NULL,
+    highest_xid xid8 NOT NULL,
+    newest_tick xid8 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE rowbell.generation_start IS 'What each generation found when it began; logged, so that it outlives crashes.';
+
+COMMENT ON COLUMN rowbell.generation_start.number IS 'Their order; a clock can be set back.';
+
+COMMENT ON COLUMN rowbell.generation_start.highest_xid IS 'The highest transaction with a log row or tick that had survived.';
+
+COMMENT ON COLUMN rowbell.generation_start.newest_tick IS 'The transaction of the newest tick that had survived.';
+
+ALTER TABLE rowbell.generation_start ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME rowbell.generation_start_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE rowbell.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    id bigint DEFAULT rowbell.nonce() NOT NULL,
+    system_identifier bigint NOT NULL,
+    database_oid oid NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT installation_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE rowbell.installation IS 'The one log this database holds. A dump restored elsewhere carries the row of its origin, which is how it is found out.';
+
+COMMENT ON COLUMN rowbell.installation.id IS 'Carried in every cursor; another id means a cursor of another log.';
+
+CREATE TABLE rowbell.migration (
+    version integer NOT NULL,
+    name character varying(255),
+    applied_on character varying(255),
+    checksum character varying(255)
+);
+
+CREATE SEQUENCE rowbell.seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE rowbell.seq IS 'Versions and log numbers, drawn while the row is locked; cache 1, or two versions of a row could swap.';
+
+CREATE TABLE rowbell.sync_log_0 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+CREATE TABLE rowbell.sync_log_1 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+CREATE TABLE rowbell.sync_log_2 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+CREATE TABLE rowbell.sync_log_3 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+CREATE TABLE rowbell.sync_log_4 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+CREATE TABLE rowbell.sync_log_5 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+CREATE TABLE rowbell.sync_log_6 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+CREATE TABLE rowbell.sync_log_7 (
+    seq bigint NOT NULL,
+    slot smallint DEFAULT rowbell.slot() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    channel text NOT NULL,
+    op text NOT NULL,
+    row_id text,
+    version bigint,
+    "row" json,
+    old json,
+    actor text,
+    branch text,
+    durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
+    logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+);
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_0 FOR VALUES IN ('0');
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_1 FOR VALUES IN ('1');
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_2 FOR VALUES IN ('2');
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_3 FOR VALUES IN ('3');
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_4 FOR VALUES IN ('4');
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_5 FOR VALUES IN ('5');
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_6 FOR VALUES IN ('6');
+
+ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_7 FOR VALUES IN ('7');
+
+ALTER TABLE ONLY rowbell.generation
+    ADD CONSTRAINT generation_pk PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY rowbell.generation_start
+    ADD CONSTRAINT generation_start_pk PRIMARY KEY (nonce);
+
+ALTER TABLE ONLY rowbell.installation
+    ADD CONSTRAINT installation_pk PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY rowbell.migration
+    ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY rowbell.tick
+    ADD CONSTRAINT tick_pk PRIMARY KEY (xid);
+
+ALTER TABLE ONLY rowbell.watched
+    ADD CONSTRAINT watched_pk PRIMARY KEY (channel);
+
+ALTER TABLE ONLY rowbell.watched
+    ADD CONSTRAINT watched_relation UNIQUE (relation);
+
+CREATE INDEX sync_log_row ON ONLY rowbell.sync_log USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_0_channel_row_id_version_idx ON rowbell.sync_log_0 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_xid ON ONLY rowbell.sync_log USING btree (xid);
+
+CREATE INDEX sync_log_0_xid_idx ON rowbell.sync_log_0 USING btree (xid);
+
+CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_1_xid_idx ON rowbell.sync_log_1 USING btree (xid);
+
+CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_2_xid_idx ON rowbell.sync_log_2 USING btree (xid);
+
+CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_3_xid_idx ON rowbell.sync_log_3 USING btree (xid);
+
+CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_4_xid_idx ON rowbell.sync_log_4 USING btree (xid);
+
+CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_5_xid_idx ON rowbell.sync_log_5 USING btree (xid);
+
+CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_6_xid_idx ON rowbell.sync_log_6 USING btree (xid);
+
+CREATE INDEX sync_log_7_channel_row_id_version_idx ON rowbell.sync_log_7 USING btree (channel, row_id, version);
+
+CREATE INDEX sync_log_7_xid_idx ON rowbell.sync_log_7 USING btree (xid);
+
+CREATE INDEX tick_at ON rowbell.tick USING btree (at);
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_0_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_0_xid_idx;
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_1_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_1_xid_idx;
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_2_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_2_xid_idx;
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_3_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_3_xid_idx;
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_4_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_4_xid_idx;
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_5_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_5_xid_idx;
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_6_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_6_xid_idx;
+
+ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_7_channel_row_id_version_idx;
+
+ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_7_xid_idx;
+
+REVOKE ALL ON FUNCTION rowbell.add_columns(relation regclass, version_column text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.announce(channel text, event text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.attach(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.blockers(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.channel_name("table" regclass, wanted text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.check_watchable(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.detach(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.slot() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.highest_xid() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.image_expression(record_name text, omit text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.install() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.key_columns(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.key_text(image json, key_columns text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.lock_briefly(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.log_body(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.nonce() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.open_generation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.refuse(reason text, advice text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.rescue(channel text, subject anyelement, OUT found_key text, OUT found_version bigint, OUT found_image json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.resync(channel text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.ring(channel text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.ring_catalog() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.truncate_body(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.unwatch("table" regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.version_body(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.without(image json, omit text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.write_function(name text, settings text, body text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.write_functions(w rowbell.watched) FROM PUBLIC;

@@ -1,0 +1,176 @@
+//! Migrations explain themselves, and their functions are safe to call and say what they promise.
+
+use crate::project::{File, files, report};
+
+/// Functions without `set search_path`, which would keep PostgreSQL from inlining them: one stands in every log
+/// row's default, the other in every trigger. Their bodies are bound when they are created.
+const INLINED: [&str; 2] = ["rowbell.slot", "rowbell.ring"];
+
+const REVOKE: &str = "revoke all on all functions in schema rowbell from public";
+
+/// A `create function` at the start of a line, up to its body.
+struct Function<'a> {
+    line: usize,
+    name: &'a str,
+    head: String,
+}
+
+fn functions(text: &str) -> Vec<Function<'_>> {
+    let lines: Vec<_> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let Some(rest) = ["create function ", "create or replace function "]
+            .iter()
+            .find_map(|verb| line.strip_prefix(verb))
+        else {
+            continue;
+        };
+        let body = |line: &&&str| {
+            ["as $", "begin atomic", "return "].iter().any(|word| line.trim_start().starts_with(word))
+        };
+        let head = lines[at..].iter().take_while(|line| !body(line)).copied().collect::<Vec<_>>().join("\n");
+        found.push(Function { line: at + 1, name: rest.split('(').next().unwrap_or(rest), head });
+    }
+    found
+}
+
+fn headerless(file: &File) -> Option<String> {
+    let comments = file.text.lines().take_while(|line| line.starts_with("--"));
+    let prose = comments.filter(|line| line.len() > "-- ".len()).count();
+    let advice = "say why it exists, what it leaves out, how to get out of trouble";
+    (prose < 3).then(|| format!("{}:1: {prose} lines of header, at least 3 wanted: {advice}", file.path))
+}
+
+fn loose(file: &File) -> Vec<String> {
+    let functions = functions(&file.text).into_iter();
+    let loose = functions.filter(|f| !f.head.contains("set search_path") && !INLINED.contains(&f.name));
+    let advice = "add `set search_path = pg_catalog, pg_temp`, or whoever calls it chooses what it calls";
+    loose.map(|f| format!("{}:{}: {} has no search_path: {advice}", file.path, f.line, f.name)).collect()
+}
+
+/// Whether what stands last of all migrations takes the functions from the public.
+fn public(files: &[File]) -> Option<String> {
+    let last = files.iter().rev().find(|file| !functions(&file.text).is_empty())?;
+    let line = functions(&last.text).last()?.line;
+    let revoked = last.text.lines().skip(line).any(|line| line.starts_with(REVOKE));
+    let advice = format!("end with `{REVOKE};` and grant what is for others");
+    (!revoked).then(|| format!("{}:{line}: everybody may call this function: {advice}", last.path))
+}
+
+fn uncommented(files: &[File]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for file in files {
+        for function in functions(&file.text) {
+            let comment = format!("comment on function {}(", function.name);
+            if !files.iter().any(|file| file.text.lines().any(|line| line.starts_with(&comment))) {
+                let advice = format!("add `{comment}…) is '…'`: what it promises");
+                problems.push(format!(
+                    "{}:{}: {} has no comment: {advice}",
+                    file.path, function.line, function.name
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// Numbers must be 1, 2, 3 …, each once.
+fn misnumbered(paths: &[&str]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut numbers = Vec::new();
+    for path in paths {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let parts = name.strip_prefix('V').and_then(|name| name.strip_suffix(".sql")?.split_once("__"));
+        match parts.and_then(|(number, _)| number.parse::<usize>().ok()) {
+            Some(number) => numbers.push(number),
+            None => problems.push(format!("{path}: name it V<number>__<what>.sql")),
+        }
+    }
+    numbers.sort_unstable();
+    let wanted: Vec<_> = (1..=numbers.len()).collect();
+    if numbers != wanted {
+        problems.push(format!("sql/migrations: numbered {numbers:?}: leave no gap and use no number twice"));
+    }
+    problems
+}
+
+fn migrations() -> Vec<File> {
+    let mut files = files("sql/migrations");
+    files.retain(|file| file.extension() == "sql");
+    assert!(!files.is_empty(), "sql/migrations has moved: tell this test where");
+    files
+}
+
+#[test]
+fn migrations_have_prose_headers() {
+    report(migrations().iter().filter_map(headerless));
+}
+
+#[test]
+fn functions_pin_their_search_path() {
+    report(migrations().iter().flat_map(loose));
+}
+
+#[test]
+fn functions_are_not_everybodys() {
+    report(public(&migrations()));
+}
+
+#[test]
+fn functions_have_comments() {
+    report(uncommented(&migrations()));
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps() {
+    let migrations = migrations();
+    report(misnumbered(&migrations.iter().map(|file| file.path.as_str()).collect::<Vec<_>>()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> File {
+        File { path: "sql/migrations/V1__x.sql".to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn short_headers_are_seen() {
+        assert!(headerless(&file("-- One.\n--\n-- Two.\nselect 1;\n-- Three.\n")).is_some());
+        assert_eq!(headerless(&file("-- One.\n--\n-- Two.\n-- Three.\n")), None);
+    }
+
+    #[test]
+    fn functions_without_search_path_are_seen() {
+        let head = "create or replace function rowbell.f(a text) returns text\n    language sql\n";
+        let problems = loose(&file(&format!("{head}    as $$ set search_path = x $$;\n")));
+        assert!(problems[0].contains("V1__x.sql:1: rowbell.f has no search_path"), "{problems:?}");
+        assert!(loose(&file(&format!("{head}    set search_path = x\n    return a;\n"))).is_empty());
+        assert!(loose(&file("create function rowbell.slot() returns int\nreturn 1;\n")).is_empty());
+    }
+
+    #[test]
+    fn public_functions_are_seen() {
+        let make = "create function rowbell.f() returns int\nreturn 1;\n";
+        let (first, last) = (file(make), file(&format!("{make}{REVOKE};\n")));
+        assert!(public(&[file(&format!("{REVOKE};\n{make}"))]).is_some());
+        assert!(public(&[file(&last.text), file(make)]).is_some());
+        assert_eq!(public(&[first, last]), None);
+    }
+
+    #[test]
+    fn functions_without_comment_are_seen() {
+        let text = "create function rowbell.f() returns int\nreturn 1;\n-- comment on function rowbell.f() is 'x';\n";
+        assert_eq!(uncommented(&[file(text)]).len(), 1);
+        assert!(uncommented(&[file(text), file("comment on function rowbell.f() is 'x';")]).is_empty());
+    }
+
+    #[test]
+    fn gaps_and_odd_names_are_seen() {
+        assert!(misnumbered(&["V1__a.sql", "V2__b.sql"]).is_empty());
+        for paths in [["V1__a.sql", "V3__b.sql"], ["V1__a.sql", "V1__b.sql"], ["V1__a.sql", "two.sql"]] {
+            assert_eq!(misnumbered(&paths).len(), 1, "{paths:?}");
+        }
+    }
+}
