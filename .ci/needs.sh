@@ -72,7 +72,7 @@ missing() {
     done
 }
 
-apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2; }
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@" >&2; }
 
 # Debian makes and starts a cluster with every new server package, which nobody asked for here. Its setting is put
 # back afterwards.
@@ -96,7 +96,7 @@ need_machine() {
         explain $wanted
     fi
     say "installing what is missing: "$wanted
-    apt-get update -q >&2 || die "apt-get update failed"
+    apt-get update -qq >&2 || die "apt-get update failed"
     for thing in $wanted; do
         case $thing in
             compiler) apt_install gcc libc6-dev ;;
