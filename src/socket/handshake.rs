@@ -35,7 +35,7 @@ impl Handshake {
         if !lists(headers, CONNECTION, "upgrade") {
             return Err(bad("a WebSocket handshake needs Connection: Upgrade"));
         }
-        if !headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13") {
+        if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
             return Err(upgrade_required("this server speaks version 13 of WebSocket"));
         }
         let key = headers.get(SEC_WEBSOCKET_KEY).map_or(&[][..], |key| key.as_bytes());

@@ -234,9 +234,9 @@ async fn upgraded(server: &Server) -> TcpStream {
 }
 
 async fn upgraded_at(server: &Server, path: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let mut stream = TcpStream::connect(server.address).await.expect("a connection");
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{UPGRADE}\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.expect("room for a request");
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 101"));
     stream
 }

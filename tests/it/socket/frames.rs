@@ -119,7 +119,7 @@ trait Feed {
 
 impl Feed for tokio_tungstenite::WebSocketStream<tokio::net::TcpStream> {
     async fn feed_text(&mut self, text: &str) {
-        futures::SinkExt::feed(self, Message::text(text)).await.unwrap();
+        futures::SinkExt::feed(self, Message::text(text)).await.expect("an open connection");
     }
 }
 
