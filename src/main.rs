@@ -1,1 +1,3 @@
+//! The `rowbell` program.
+
 fn main() {}

@@ -52,6 +52,7 @@ comment on table rowbell.generation is
 
 create table rowbell.generation_start (
     nonce bigint not null,
+    number bigint generated always as identity,
     timeline integer not null,
     highest_xid xid8 not null,
     newest_tick xid8 not null,
@@ -59,6 +60,7 @@ create table rowbell.generation_start (
     constraint generation_start_pk primary key (nonce)
 );
 comment on table rowbell.generation_start is 'What each generation found when it began; logged, so that it outlives crashes.';
+comment on column rowbell.generation_start.number is 'Their order; a clock can be set back.';
 comment on column rowbell.generation_start.highest_xid is 'The highest transaction with a log row or tick that had survived.';
 comment on column rowbell.generation_start.newest_tick is 'The transaction of the newest tick that had survived.';
 

@@ -1,31 +1,114 @@
 //! Floor 2: commits, cursors and topics in memory.
+//!
+//! One listening connection per process drains the log when a bell rings; everyone else subscribes here.
 
-pub mod stats;
+mod backoff;
+mod hub;
+mod listener;
+mod publish;
 mod subscription;
+pub mod stats;
 
+pub use backoff::Backoff;
+pub use listener::Listener;
 pub use stats::Stats;
 pub use subscription::{Delivery, Opened, Start, Subscription};
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::words::{Result, Topic};
+use deadpool_postgres::Pool;
+
+use crate::pg::connect::Connector;
+use crate::pg::fault::pool_error;
+use crate::pg::origin;
+use crate::words::frame::ResetReason;
+use crate::words::{Cursor, Error, FeedConfig, Result, Topic};
+use hub::{Hub, Joined, Place};
+
+/// How long a joiner waits for the database before it is told to come back.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The feed of one node; cheap to clone, every session holds one.
 #[derive(Debug, Clone)]
 pub struct Feed(Arc<Shared>);
 
+/// What sessions, subscriptions and the listener share.
 #[derive(Debug)]
 struct Shared {
+    config: FeedConfig,
+    /// Connections for those behind; the listener has its own.
+    pool: Pool,
+    hub: Arc<Hub>,
     stats: Stats,
 }
 
 impl Feed {
+    /// A feed and the listener that drives it; the caller runs the listener.
+    ///
+    /// `listen` leads to PostgreSQL itself, never to a pooler in transaction mode.
+    pub fn new(config: FeedConfig, listen: Connector, pool: Pool) -> (Self, Listener) {
+        let hub = Arc::new(Hub::new(config.backlog));
+        let shared = Arc::new(Shared { config, pool, hub, stats: Stats::default() });
+        (Self(Arc::clone(&shared)), Listener::new(listen, shared))
+    }
+
     /// Holds a position for a topic: from now on, or continuing where the client was.
     ///
     /// An error means that the database is away (`is_unavailable`); the caller may try again.
     pub async fn subscribe(&self, topic: Topic, start: Start) -> Result<Opened> {
-        let _ = (topic, start);
-        std::future::pending().await
+        let waiting = tokio::time::timeout(PATIENCE, self.open(topic, start)).await;
+        waiting.unwrap_or_else(|_| Err(Error::unavailable("the database did not answer in time")))
+    }
+
+    async fn open(&self, topic: Topic, start: Start) -> Result<Opened> {
+        let hub = &self.0.hub;
+        let _wanted = hub.announce(&topic);
+        let seen = match start {
+            Start::Now => None,
+            Start::After(cursor) => match self.judge(&cursor).await? {
+                Some(reason) => return Ok(Opened::Reset(reason)),
+                None => Some(cursor),
+            },
+        };
+        // "From now on" means after a snapshot taken from now on; who continues may take any that is far enough.
+        let mut fresh = false;
+        if seen.is_none() {
+            hub.drained(hub.next_drain()).await;
+            fresh = true;
+        }
+        loop {
+            match hub.join(&topic, seen.as_ref(), fresh) {
+                Joined::Held(place) => return Ok(Opened::Held(self.hold(topic, seen, place))),
+                Joined::Unknown(name) => return Ok(Opened::UnknownChannel(name.to_string())),
+                // A fresh snapshot of the same database covers whatever it has ever handed out.
+                Joined::Ahead => return Ok(Opened::Reset(ResetReason::Lost)),
+                Joined::NeedsDrain => hub.drained(hub.next_drain()).await,
+            }
+            fresh = true;
+        }
+    }
+
+    /// Why a cursor cannot be continued; none where it can.
+    async fn judge(&self, cursor: &Cursor) -> Result<Option<ResetReason>> {
+        let hub = &self.0.hub;
+        let here = loop {
+            match hub.position() {
+                Some(position) => break position.origin,
+                None => hub.drained(hub.next_drain()).await,
+            }
+        };
+        if cursor.origin == here {
+            return Ok(None);
+        }
+        let client =
+            self.0.pool.get().await.map_err(|error| pool_error("could not judge a cursor", error))?;
+        origin::judge(&client, here, cursor).await
+    }
+
+    fn hold(&self, topic: Topic, seen: Option<Cursor>, place: Place) -> Subscription {
+        let cursor = seen.map_or_else(|| Arc::clone(&place.position), Arc::new);
+        Subscription::new(Arc::clone(&self.0), topic, cursor, place)
     }
 
     /// The counters of this node.
@@ -35,11 +118,11 @@ impl Feed {
 
     /// How many topics somebody listens to.
     pub fn topics(&self) -> usize {
-        0
+        self.0.hub.topics()
     }
 
     /// For how long the listening connection has been away; none while it is there.
-    pub fn away_for(&self) -> Option<std::time::Duration> {
-        None
+    pub fn away_for(&self) -> Option<Duration> {
+        self.0.hub.away_for()
     }
 }

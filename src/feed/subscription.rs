@@ -1,9 +1,18 @@
 //! One topic for one session: behind, reading the log; then live.
 
-use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::words::frame::ResetReason;
-use crate::words::{Cursor, Topic};
+use bytes::Bytes;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Shared;
+use super::backoff::Backoff;
+use super::hub::{Event, Place};
+use crate::pg::log::{Channels, Reading, read_between};
+use crate::words::frame::{CommitsEncoder, ResetReason};
+use crate::words::{Cursor, Op, Result, Topic};
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +48,64 @@ pub enum Delivery {
 /// A held position of one topic; dropped, it is given up.
 #[derive(Debug)]
 pub struct Subscription {
+    shared: Arc<Shared>,
     topic: Topic,
-    cursor: Cursor,
+    /// After everything that was handed out whole.
+    cursor: Arc<Cursor>,
+    /// The place in the live stream.
+    place: Place,
+    /// The log between `cursor` and `place.position`, while there is something in it.
+    behind: Option<Behind>,
+    /// Parts of a frame that wait to be handed out, and the cursor after them.
+    parts: VecDeque<Bytes>,
+    after_parts: Arc<Cursor>,
+    /// What ends the subscription once the parts are handed out.
+    end: Option<Delivery>,
+    ended: bool,
+}
+
+/// A read of the log on its way into a frame.
+#[derive(Debug)]
+struct Behind {
+    until: Arc<Cursor>,
+    /// The rows, while the connection lives.
+    reading: Option<Reading>,
+    encoder: CommitsEncoder,
+    /// Changes already in the frame. A read that broke off is repeated, and yields the same changes in the same
+    /// order, so these are passed over.
+    taken: usize,
+    backoff: Backoff,
+}
+
+/// What one step through the log came to.
+enum Step {
+    Part(Bytes),
+    Finished,
+    /// The channel ended here.
+    Ended,
+    Reset,
 }
 
 impl Subscription {
+    pub(super) fn new(shared: Arc<Shared>, topic: Topic, cursor: Arc<Cursor>, place: Place) -> Self {
+        shared.stats.subscriptions.hold();
+        let until = Arc::clone(&place.position);
+        let after_parts = Arc::clone(&cursor);
+        let mut subscription = Self {
+            shared,
+            topic,
+            cursor,
+            place,
+            behind: None,
+            parts: VecDeque::new(),
+            after_parts,
+            end: None,
+            ended: false,
+        };
+        subscription.fall_behind(until);
+        subscription
+    }
+
     /// What it is about.
     pub fn topic(&self) -> &Topic {
         &self.topic
@@ -58,6 +120,137 @@ impl Subscription {
     ///
     /// Not cancel-safe: drive one call to its end, e.g. inside `futures::stream::unfold`.
     pub async fn next(&mut self) -> Option<Delivery> {
-        std::future::pending().await
+        while !self.ended {
+            if let Some(part) = self.parts.pop_front() {
+                if self.parts.is_empty() {
+                    self.cursor = Arc::clone(&self.after_parts);
+                }
+                return Some(Delivery::Frame(part));
+            }
+            let delivery = match (self.end.take(), self.behind.take()) {
+                (Some(end), _) => Some(end),
+                (None, Some(behind)) => self.read_on(behind).await,
+                (None, None) => self.listen().await,
+            };
+            match delivery {
+                Some(Delivery::Frame(part)) => return Some(Delivery::Frame(part)),
+                Some(end) => {
+                    self.ended = true;
+                    return Some(end);
+                }
+                None => {}
+            }
+        }
+        None
+    }
+
+    fn fall_behind(&mut self, until: Arc<Cursor>) {
+        if self.cursor.snapshot == until.snapshot {
+            return;
+        }
+        let encoder = CommitsEncoder::new(&self.topic, self.shared.config.frame_limit);
+        let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        self.shared.stats.catch_ups.add(1);
+        self.behind = Some(Behind { until, reading: None, encoder, taken: 0, backoff });
+    }
+
+    fn hold_parts(&mut self, parts: impl IntoIterator<Item = Bytes>, cursor: Arc<Cursor>) {
+        self.parts.extend(parts);
+        self.after_parts = cursor;
+    }
+
+    /// Follows the live stream.
+    async fn listen(&mut self) -> Option<Delivery> {
+        match self.place.events.recv().await {
+            Ok(Event::Frame(parts, cursor)) => self.hold_parts(parts.iter().cloned(), cursor),
+            Ok(Event::Behind(until)) => self.fall_behind(until),
+            Ok(Event::Reset(reason)) => return Some(Delivery::Reset(reason)),
+            Ok(Event::Last(parts, cursor)) => {
+                self.hold_parts(parts.iter().cloned(), cursor);
+                self.end = Some(Delivery::Unwatched);
+            }
+            Ok(Event::Unwatched) => return Some(Delivery::Unwatched),
+            Err(RecvError::Lagged(_)) => return self.leave_stream(),
+            // The topic ended, and its last word was overtaken by newer events.
+            Err(RecvError::Closed) => return Some(Delivery::Reset(ResetReason::Schema)),
+        }
+        None
+    }
+
+    /// Too slow for the stream: takes a new place and reads from the log what lies between.
+    fn leave_stream(&mut self) -> Option<Delivery> {
+        let Some(place) = self.shared.hub.rejoin(&self.topic) else {
+            return Some(Delivery::Reset(ResetReason::Schema));
+        };
+        let until = Arc::clone(&place.position);
+        self.place = place;
+        self.fall_behind(until);
+        None
+    }
+
+    /// Reads the log until a part is full or the end is reached.
+    async fn read_on(&mut self, mut behind: Behind) -> Option<Delivery> {
+        match self.step(&mut behind).await {
+            Ok(Step::Part(part)) => {
+                self.behind = Some(behind);
+                Some(Delivery::Frame(part))
+            }
+            Ok(Step::Finished) => {
+                let last = behind.encoder.finish(&behind.until);
+                self.hold_parts([last], behind.until);
+                None
+            }
+            Ok(Step::Ended) => {
+                let last = behind.encoder.finish(&behind.until);
+                self.hold_parts([last], behind.until);
+                self.end = Some(Delivery::Unwatched);
+                None
+            }
+            Ok(Step::Reset) => Some(Delivery::Reset(ResetReason::Schema)),
+            Err(error) => {
+                log::warn!("a subscriber's read of the log broke off and is repeated: {}", error.report());
+                behind.reading = None;
+                tokio::time::sleep(behind.backoff.pause()).await;
+                self.behind = Some(behind);
+                None
+            }
+        }
+    }
+
+    async fn step(&self, behind: &mut Behind) -> Result<Step> {
+        let mut skip = 0;
+        if behind.reading.is_none() {
+            let channels =
+                self.topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
+            let (since, until) = (&self.cursor.snapshot, &behind.until.snapshot);
+            behind.reading = Some(read_between(&self.shared.pool, since, until, &channels).await?);
+            skip = behind.taken;
+        }
+        let Some(reading) = behind.reading.as_mut() else {
+            return Ok(Step::Finished);
+        };
+        while let Some((head, change)) = reading.next().await? {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            match change.op {
+                Op::Resync => return Ok(Step::Reset),
+                Op::Unwatch if self.topic.channels().is_none() => return Ok(Step::Reset),
+                Op::Unwatch => return Ok(Step::Ended),
+                Op::Insert | Op::Update | Op::Delete | Op::Truncate => {}
+            }
+            behind.taken += 1;
+            if let Some(part) = behind.encoder.push(&head, &change) {
+                return Ok(Step::Part(part));
+            }
+        }
+        Ok(Step::Finished)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.shared.stats.subscriptions.release();
     }
 }

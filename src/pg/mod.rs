@@ -1,4 +1,21 @@
 //! Floor 1: the only owner of SQL and of `tokio_postgres`.
 
+// Getting there.
+pub mod conninfo;
+mod failure;
+mod passfile;
+mod target;
+mod tls;
+mod tls_verify;
+pub mod fault;
+pub mod link;
 pub mod connect;
+pub mod pool;
 pub mod embedded;
+// What is there.
+mod rows;
+pub mod migrate;
+pub mod origin;
+pub mod catalog;
+pub mod bell;
+pub mod log;

@@ -1,9 +1,17 @@
-//! The integration tests, in one binary.
+//! Everything that needs connections or a real PostgreSQL, in one binary.
 
 #![allow(
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::panic,
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod connect;
+mod embedded;
+mod feed;
+mod migrate;
+mod pool;
 mod socket;
+mod support;
+mod tls;

@@ -1,0 +1,32 @@
+-- What committed between two positions, and which position is reached by having read it?
+--
+-- $1 pg_snapshot: the position reached before. $2 text[]: channels to read, null for all. $3 pg_snapshot: where
+-- to stop, null for now. Snapshot and rows come from one statement, or something could commit between the two.
+with fresh as materialized (
+    select l.*
+    from rowbell.sync_log l
+    where (l.xid >= pg_snapshot_xmax($1) or l.xid = any (array(select pg_snapshot_xip($1))))
+        and ($3::pg_snapshot is null or pg_visible_in_snapshot(l.xid, $3))
+), position as (
+    -- Of all channels: what a cursor claims, and whether it is on disk, does not depend on who asks for what.
+    select pg_current_snapshot() as snapshot,
+        (select f.xid from fresh f order by f.xid desc limit 1) as highest,
+        not exists (select from fresh f where not f.durable) as durable
+), ordered as (
+    select f.*,
+        last_value(f.seq) over whole as last_seq,
+        last_value(f.logged_at) over whole as last_at,
+        last_value(f.actor) over whole as last_actor,
+        last_value(f.branch) over whole as last_branch,
+        -- A delete comes right after the version it removes when the same transaction made the row anew.
+        case when f.op = 'delete' then
+            least(f.seq, lead(f.version) over (partition by f.xid, f.channel, f.row_id order by f.version, f.op = 'delete'))
+        else f.seq end as place
+    from fresh f
+    window whole as (partition by f.xid order by f.seq rows between unbounded preceding and unbounded following)
+)
+select p.snapshot, p.highest, p.durable,
+    o.xid, o.seq, o.channel, o.op, o.row_id, o.version, o.row::text, o.old::text, o.last_at, o.last_actor, o.last_branch
+from position p
+left join ordered o on $2::text[] is null or o.channel = any ($2)
+order by o.last_seq, o.place, o.op <> 'delete'

@@ -1,0 +1,2 @@
+-- Tie the log to this cluster and database.
+select rowbell.install()

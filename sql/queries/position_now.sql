@@ -1,0 +1,2 @@
+-- Which position is "now"?
+select pg_current_snapshot(), rowbell.highest_xid()

@@ -1,0 +1,2 @@
+-- Which PostgreSQL is this?
+select current_setting('server_version_num')::integer, current_setting('server_version')

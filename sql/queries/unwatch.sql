@@ -1,0 +1,1 @@
+select rowbell.unwatch($1::text::regclass)

@@ -1,0 +1,216 @@
+//! The one listening connection: bells in, drains out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::time::MissedTickBehavior;
+use tokio_postgres::Statement;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::backoff::Backoff;
+use super::hub::{Covered, Published};
+use super::publish::Dispatch;
+use crate::pg::connect::Connector;
+use crate::pg::link::{Link, Message};
+use crate::pg::log::{self as pg_log, Batch};
+use crate::pg::{bell, catalog, migrate, origin};
+use crate::words::{Cursor, Error, Origin, Result};
+
+/// A connection that lived this long was healthy: the next trouble starts with the shortest pause.
+const HEALTHY: Duration = Duration::from_secs(10);
+/// How long a drain may take before the connection counts as dead.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
+/// How often the catalog is read although nobody announced a change: a dropped table rings no bell.
+const CATALOG_AGE: Duration = Duration::from_secs(5);
+
+/// Drives a feed; made by `Feed::new`, run by its owner.
+pub struct Listener {
+    connector: Connector,
+    shared: Arc<Shared>,
+}
+
+/// One listening connection, ready to drain.
+struct Connected {
+    link: Link,
+    drain: Statement,
+    origin: Origin,
+    /// Channels whose bells this connection hears.
+    heard: BTreeSet<Arc<str>>,
+    catalog_read: Instant,
+}
+
+/// Why the listener looked up.
+enum Woken {
+    /// A bell, a heartbeat or a joiner.
+    Drain,
+    /// The same, and the catalog changed or may have.
+    Catalog,
+    /// The connection is gone.
+    Gap,
+}
+
+impl Listener {
+    pub(super) fn new(connector: Connector, shared: Arc<Shared>) -> Self {
+        Self { connector, shared }
+    }
+
+    /// Listens and drains until it is told to stop; a lost connection is made anew.
+    ///
+    /// An error ends it only before the first drain, or where waiting cannot help: an old schema, a log
+    /// written in another database.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
+        tokio::select! {
+            result = self.keep_listening() => result,
+            () = shutdown.cancelled() => Ok(()),
+        }
+    }
+
+    async fn keep_listening(&self) -> Result<()> {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        loop {
+            let begun = Instant::now();
+            let lost = match self.listen_once().await {
+                Ok(never) => match never {},
+                Err(error) if error.is_refused() => return Err(error),
+                Err(error) => error,
+            };
+            self.shared.hub.set_away(true);
+            self.shared.stats.reconnects.add(1);
+            if begun.elapsed() >= HEALTHY {
+                backoff.reset();
+            }
+            let pause = backoff.pause();
+            log::warn!(
+                "the listening connection was lost, trying again in {} ms: {}",
+                pause.as_millis(),
+                lost.report()
+            );
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn listen_once(&self) -> Result<std::convert::Infallible> {
+        let mut connected = self.connect().await?;
+        log::info!("listening on {}", self.connector.describe());
+        let mut heartbeat = tokio::time::interval(self.shared.config.heartbeat_drain);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            match self.wake(&mut connected, &mut heartbeat).await {
+                Woken::Gap => return Err(Error::unavailable("the listening connection ended")),
+                Woken::Catalog => self.read_catalog(&mut connected).await?,
+                Woken::Drain if connected.catalog_read.elapsed() >= CATALOG_AGE => {
+                    self.read_catalog(&mut connected).await?
+                }
+                Woken::Drain => {}
+            }
+            let drained = tokio::time::timeout(DRAIN_PATIENCE, self.drain(&mut connected)).await;
+            drained.unwrap_or_else(|_| Err(Error::unavailable("the log could not be read in time")))?;
+            self.shared.hub.set_away(false);
+        }
+    }
+
+    async fn connect(&self) -> Result<Connected> {
+        let link = self.connector.connect("listener").await?;
+        migrate::check_schema(&link.client).await?;
+        bell::prepare_listener(&link.client).await?;
+        let origin = origin::open_origin(&link.client).await?;
+        let drain = pg_log::prepare_drain(&link.client).await?;
+        let mut connected =
+            Connected { link, drain, origin, heard: BTreeSet::new(), catalog_read: Instant::now() };
+        self.settle_position(&connected).await?;
+        self.read_catalog(&mut connected).await?;
+        Ok(connected)
+    }
+
+    /// Continues from where the last connection stopped, if this database can still tell what came after.
+    async fn settle_position(&self, connected: &Connected) -> Result<()> {
+        let hub = &self.shared.hub;
+        if let Some(position) = hub.position() {
+            let Some(reason) = origin::judge(&connected.link.client, connected.origin, &position).await?
+            else {
+                return Ok(());
+            };
+            log::error!(
+                "the database is not what it was ({}): every subscription starts over",
+                reason.word()
+            );
+            hub.reset_all(reason);
+        }
+        let snapshot = pg_log::position_now(&connected.link.client).await?;
+        hub.begin_at(Arc::new(Cursor { origin: connected.origin, snapshot }));
+        Ok(())
+    }
+
+    async fn read_catalog(&self, connected: &mut Connected) -> Result<()> {
+        let channels = catalog::channels(&connected.link.client).await?;
+        self.shared.hub.set_catalog(channels.into_iter().map(|channel| channel.name).collect());
+        connected.catalog_read = Instant::now();
+        Ok(())
+    }
+
+    /// Waits for a reason to drain; bells that came together are one reason.
+    async fn wake(&self, connected: &mut Connected, heartbeat: &mut tokio::time::Interval) -> Woken {
+        let messages = &mut connected.link.messages;
+        let mut woken = tokio::select! {
+            message = messages.recv() => Self::heard(message),
+            // A joiner may name a channel that was watched a moment ago.
+            () = self.shared.hub.wish.notified() => Woken::Catalog,
+            _ = heartbeat.tick() => Woken::Drain,
+        };
+        while let Ok(message) = messages.try_recv() {
+            if matches!(Self::heard(Some(message)), Woken::Catalog) {
+                woken = Woken::Catalog;
+            }
+        }
+        woken
+    }
+
+    fn heard(message: Option<Message>) -> Woken {
+        match message {
+            Some(Message::Bell { topic }) if topic == bell::CATALOG_BELL => Woken::Catalog,
+            Some(Message::Bell { .. } | Message::Notice { .. }) => Woken::Drain,
+            None => Woken::Gap,
+        }
+    }
+
+    /// One read of the log, from the position reached to now, handed to every topic.
+    async fn drain(&self, connected: &mut Connected) -> Result<()> {
+        let Shared { hub, config, stats, .. } = &*self.shared;
+        let (number, covered) = hub.begin_drain();
+        // Heard before it is drained: what commits after the drain's snapshot rings.
+        bell::listen_for(&connected.link.client, &mut connected.heard, covered.names()).await?;
+        let from =
+            hub.position().ok_or_else(|| Error::unexpected("a drain has no position to start from"))?;
+        let client = &connected.link.client;
+        let drained =
+            pg_log::drain(client, &connected.drain, &from.snapshot, &covered.channels(), config.drain_limit)
+                .await?;
+        stats.drains.add(1);
+        self.count(&drained.batch);
+        let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: drained.position });
+        self.publish(number, covered, &drained.batch, &cursor);
+        hub.end_unwatched();
+        Ok(())
+    }
+
+    fn publish(&self, number: u64, covered: Covered, batch: &Batch, cursor: &Arc<Cursor>) {
+        let Shared { hub, config, .. } = &*self.shared;
+        let mut dispatch = Dispatch::prepare(batch, cursor, config.frame_limit, hub.topic_names());
+        let published = Published { number, covered, cursor, quiet: config.quiet };
+        hub.publish(published, |topic, silent| dispatch.event_for(topic, silent));
+    }
+
+    fn count(&self, batch: &Batch) {
+        let Batch::Commits(commits) = batch else {
+            return;
+        };
+        self.shared.stats.commits.add(commits.len());
+        self.shared.stats.changes.add(commits.iter().map(|commit| commit.changes.len()).sum());
+        if let Some(commit) = commits.last() {
+            let lag = SystemTime::now().duration_since(commit.head.at).unwrap_or_default();
+            self.shared.stats.lag_ms.set(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
+        }
+    }
+}

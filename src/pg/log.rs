@@ -1,0 +1,229 @@
+//! Reading the log: what committed between two positions.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use postgres_types::{PgLsn, ToSql};
+use tokio_postgres::{Client, Row, RowStream, Statement};
+
+use super::fault::{database_error, pool_error};
+use super::rows::{PgSnapshot, Xid8};
+use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot};
+
+const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
+const POSITION_NOW: &str = include_str!("../../sql/queries/position_now.sql");
+const WAL_INSERT_POSITION: &str = include_str!("../../sql/queries/wal_insert_position.sql");
+const WAL_FLUSHED_PAST: &str = include_str!("../../sql/queries/wal_flushed_past.sql");
+
+/// Which channels a read of the log returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Channels {
+    /// All of them.
+    All,
+    /// These.
+    Only(Vec<Arc<str>>),
+}
+
+impl Channels {
+    fn names(&self) -> Option<Vec<&str>> {
+        match self {
+            Channels::All => None,
+            Channels::Only(names) => Some(names.iter().map(|name| &**name).collect()),
+        }
+    }
+}
+
+/// The result of one drain.
+#[derive(Debug)]
+pub struct Drained {
+    /// The position reached, cut.
+    pub position: Snapshot,
+    /// What committed on the way there.
+    pub batch: Batch,
+}
+
+/// What a drain brought.
+#[derive(Debug)]
+pub enum Batch {
+    /// Commits in order.
+    Commits(Vec<Commit>),
+    /// More than fits into memory: whoever wants it reads the log by themselves.
+    TooLarge,
+}
+
+/// The position "now", cut and durable.
+pub async fn position_now(client: &Client) -> Result<Snapshot> {
+    let failed = |error| database_error("could not read the position of the log", error);
+    let row = client.query_one(POSITION_NOW, &[]).await.map_err(failed)?;
+    let (PgSnapshot(snapshot), Xid8(highest)) = (get(&row, 0)?, get(&row, 1)?);
+    wait_until_durable(client).await?;
+    Ok(snapshot.cut(highest))
+}
+
+/// Prepares the drain of a listening connection.
+pub async fn prepare_drain(client: &Client) -> Result<Statement> {
+    client
+        .prepare(CHANGES_SINCE)
+        .await
+        .map_err(|error| database_error("could not prepare to read the log", error))
+}
+
+/// Reads everything that committed since a position, in at most `limit` bytes.
+pub async fn drain(
+    client: &Client,
+    statement: &Statement,
+    since: &Snapshot,
+    channels: &Channels,
+    limit: usize,
+) -> Result<Drained> {
+    let no_ceiling: Option<PgSnapshot> = None;
+    let (names, from) = (channels.names(), PgSnapshot(since.clone()));
+    let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &no_ceiling];
+    let failed = |error| database_error("could not read the log", error);
+    let mut rows: Pin<Box<RowStream>> =
+        Box::pin(client.query_raw(statement, parameters).await.map_err(failed)?);
+    let mut gathering = Gathering::default();
+    let mut header = None;
+    while let Some(row) = rows.try_next().await.map_err(failed)? {
+        if header.is_none() {
+            header = Some(Header::read(&row)?);
+        }
+        if let Some((head, change)) = read_change(&row)? {
+            gathering.add(head, change);
+        }
+        if gathering.weight > limit {
+            gathering = Gathering { too_large: true, ..Gathering::default() };
+            break;
+        }
+    }
+    drop(rows);
+    let header = header.ok_or_else(|| Error::unexpected("the log was read without a position"))?;
+    if !header.durable {
+        wait_until_durable(client).await?;
+    }
+    let batch = if gathering.too_large { Batch::TooLarge } else { Batch::Commits(gathering.commits) };
+    Ok(Drained { position: header.position_after(since), batch })
+}
+
+/// Everything visible at `until` and not at `since`, one change after the other.
+pub struct Reading {
+    rows: Pin<Box<RowStream>>,
+    // Held so that the connection goes back to the pool only when the rows have been read.
+    _client: deadpool_postgres::Object,
+}
+
+/// Begins to read from one position to another on a pooled connection.
+pub async fn read_between(
+    pool: &deadpool_postgres::Pool,
+    since: &Snapshot,
+    until: &Snapshot,
+    channels: &Channels,
+) -> Result<Reading> {
+    let client = pool.get().await.map_err(|error| pool_error("could not read the log", error))?;
+    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), Some(PgSnapshot(until.clone())));
+    let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &to];
+    // Prepared anew each time, so that the plan fits the distance.
+    let rows = client.query_raw(CHANGES_SINCE, parameters).await;
+    let rows = rows.map_err(|error| database_error("could not read the log", error))?;
+    Ok(Reading { rows: Box::pin(rows), _client: client })
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reading")
+    }
+}
+
+impl Reading {
+    /// The next change and the commit it belongs to; none at the end.
+    pub async fn next(&mut self) -> Result<Option<(CommitHead, Change)>> {
+        let failed = |error| database_error("could not read the log", error);
+        match self.rows.try_next().await.map_err(failed)? {
+            // A row without a change is the position alone.
+            Some(row) => read_change(&row),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Waits until everything visible now is on disk: what was sent to a client must survive a crash.
+async fn wait_until_durable(client: &Client) -> Result<()> {
+    let failed = |error| database_error("could not wait for the write-ahead log", error);
+    let target: PgLsn = get(&client.query_one(WAL_INSERT_POSITION, &[]).await.map_err(failed)?, 0)?;
+    while !get::<bool>(&client.query_one(WAL_FLUSHED_PAST, &[&target]).await.map_err(failed)?, 0)? {
+        // PostgreSQL's WAL writer flushes what asynchronous commits left every 200 ms.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+/// What every row of a read says of the whole.
+struct Header {
+    snapshot: Snapshot,
+    highest: Option<u64>,
+    durable: bool,
+}
+
+impl Header {
+    fn read(row: &Row) -> Result<Self> {
+        let PgSnapshot(snapshot) = get(row, 0)?;
+        Ok(Self {
+            snapshot,
+            highest: get::<Option<Xid8>>(row, 1)?.map(|Xid8(xid)| xid),
+            durable: get(row, 2)?,
+        })
+    }
+
+    /// The snapshot of the read, cut; never claiming less than the position it started from.
+    fn position_after(&self, since: &Snapshot) -> Snapshot {
+        let claimed = since.xmax().saturating_sub(1);
+        self.snapshot.cut(self.highest.unwrap_or(0).max(claimed))
+    }
+}
+
+/// Changes becoming commits.
+#[derive(Default)]
+struct Gathering {
+    commits: Vec<Commit>,
+    weight: usize,
+    too_large: bool,
+}
+
+impl Gathering {
+    fn add(&mut self, head: CommitHead, change: Change) {
+        self.weight += change.weight();
+        match self.commits.last_mut() {
+            Some(commit) if commit.head.xid == head.xid => commit.changes.push(change),
+            _ => self.commits.push(Commit { head, changes: vec![change] }),
+        }
+    }
+}
+
+fn read_change(row: &Row) -> Result<Option<(CommitHead, Change)>> {
+    let Some(Xid8(xid)) = get(row, 3)? else {
+        return Ok(None);
+    };
+    let head = CommitHead { xid, at: get(row, 11)?, actor: get(row, 12)?, branch: get(row, 13)? };
+    let word: &str = get(row, 6)?;
+    let op = Op::from_word(word)
+        .ok_or_else(|| Error::unexpected("the log holds an op this version does not know"))?;
+    let channel = Arc::from(get::<&str>(row, 5)?);
+    let change = Change {
+        seq: get(row, 4)?,
+        channel,
+        op,
+        id: get(row, 7)?,
+        version: get(row, 8)?,
+        row: get(row, 9)?,
+        old: get(row, 10)?,
+    };
+    Ok(Some((head, change)))
+}
+
+fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
+    row.try_get(column)
+        .map_err(|error| Error::unexpected("the log holds a value of an unexpected type").with_source(error))
+}

@@ -1,0 +1,44 @@
+//! Which log and which life of the database a position belongs to.
+
+use tokio_postgres::Client;
+
+use super::fault::database_error;
+use super::rows::Xid8;
+use crate::words::frame::ResetReason;
+use crate::words::{Cursor, Error, Origin, Result};
+
+const ORIGIN: &str = include_str!("../../sql/queries/origin.sql");
+const GENERATION_SURVIVED: &str = include_str!("../../sql/queries/generation_survived.sql");
+
+/// The origin of positions read now; begins a new generation where a crash or promotion ended the last.
+///
+/// Refused where the log was written in another cluster or database than this one.
+pub async fn open_origin(client: &Client) -> Result<Origin> {
+    let failed = |error| database_error("could not read which log this database holds", error);
+    let row = client.query_opt(ORIGIN, &[]).await.map_err(failed)?;
+    let row = row.ok_or_else(|| {
+        Error::refused("the log of this database is not installed").with_hint("run rowbell migrate")
+    })?;
+    let origin = Origin { installation: row.get(0), generation: row.get(2) };
+    if row.get(1) {
+        return Ok(origin);
+    }
+    let told = "the log in this database was written elsewhere (a dump restored, or pg_upgrade)";
+    Err(Error::refused(told).with_hint("run rowbell migrate to start an empty log; clients will start over"))
+}
+
+/// Why a cursor cannot be continued here; none where it can.
+pub async fn judge(client: &Client, here: Origin, cursor: &Cursor) -> Result<Option<ResetReason>> {
+    if cursor.origin.installation != here.installation {
+        return Ok(Some(ResetReason::Foreign));
+    }
+    if cursor.origin.generation == here.generation {
+        return Ok(None);
+    }
+    let claimed = Xid8(cursor.snapshot.xmax().saturating_sub(1));
+    let row = client.query_opt(GENERATION_SURVIVED, &[&cursor.origin.generation, &claimed]).await;
+    let row = row.map_err(|error| database_error("could not compare generations", error))?;
+    // A generation nobody recorded here began on a timeline that was lost.
+    let survived = row.is_some_and(|row| row.get(0));
+    Ok((!survived).then_some(ResetReason::Lost))
+}

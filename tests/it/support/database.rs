@@ -1,0 +1,40 @@
+//! A database per test, made from a template that has Rowbell's schema.
+
+use rowbell::pg::connect::Connector;
+use rowbell::pg::link::Link;
+use rowbell::pg::migrate::migrate_up;
+use tokio::sync::OnceCell;
+
+use super::cluster::{database, database_from};
+
+/// A database with Rowbell's schema, nobody else's.
+pub struct Database {
+    pub connector: Connector,
+}
+
+impl Database {
+    /// Clones the template; migrating the clone ties its log to it, as after any restore.
+    pub async fn new() -> Self {
+        static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+        let template = TEMPLATE
+            .get_or_init(async || {
+                let connector = database().await;
+                migrate_up(&connector).await.expect("the template migrates");
+                connector.database().to_owned()
+            })
+            .await;
+        let connector = database_from(template).await;
+        migrate_up(&connector).await.expect("the clone is installed");
+        Self { connector }
+    }
+
+    /// A session of its own.
+    pub async fn link(&self) -> Link {
+        self.connector.connect("test").await.expect("connects")
+    }
+
+    /// Runs statements in a session of their own.
+    pub async fn run(&self, sql: &str) {
+        self.link().await.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+}
