@@ -63,7 +63,8 @@ pub(super) fn halves(upgraded: Upgraded) -> (Input, Output, Vec<u8>) {
     match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => {
             let (input, output) = parts.io.into_inner().into_split();
-            (Box::new(input), Box::new(output), parts.read_buf.into())
+            // A copy of the few bytes there are, or the session would keep hyper's whole buffer.
+            (Box::new(input), Box::new(output), parts.read_buf.to_vec())
         }
         // Under TLS there is more than a socket to it.
         Err(upgraded) => {
@@ -88,4 +89,46 @@ fn bad(detail: &str) -> Problem {
 fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::body::Incoming;
+    use hyper::server::conn::http1::Builder;
+    use hyper::service::service_fn;
+    use std::convert::Infallible;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    /// Upgrades the first request that comes, and writes back what comes after it.
+    async fn echo(near: DuplexStream) {
+        let service = service_fn(|request: hyper::Request<Incoming>| async move {
+            let handshake = Handshake::read(request.headers(), request.extensions().get().cloned()).unwrap();
+            let reply = handshake.reply();
+            tokio::spawn(async move {
+                let (mut input, mut output, begun) = halves(handshake.on_upgrade.await.unwrap());
+                output.write_all(&begun).await.unwrap();
+                tokio::io::copy(&mut input, &mut output).await.unwrap();
+            });
+            Ok::<_, Infallible>(reply)
+        });
+        Builder::new().serve_connection(TokioIo::new(near), service).with_upgrades().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_no_bare_socket_is_upgraded_too() {
+        let (near, mut far) = tokio::io::duplex(1000);
+        tokio::spawn(echo(near));
+        let request = "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nearly";
+        far.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nearly") {
+            answer.push(far.read_u8().await.unwrap());
+        }
+        far.write_all(b"late").await.unwrap();
+        let mut late = [0; 4];
+        far.read_exact(&mut late).await.unwrap();
+        assert_eq!(&late, b"late");
+    }
 }

@@ -14,8 +14,9 @@ use super::close::Close;
 /// Longest message a client may send.
 pub(super) const LONGEST_MESSAGE: usize = 64 * 1024;
 
-/// The read buffer an idle session keeps, all of which is zeroed before every read.
-const READ_BUFFER: usize = 4 * 1024;
+/// The read buffer every session keeps, all of which is zeroed before every read. Most client frames take
+/// a tenth of it; with 4 KiB, an idle session measured 7.7 kB instead of 4.7.
+const READ_BUFFER: usize = 1024;
 
 /// What comes from the peer.
 #[derive(Debug)]

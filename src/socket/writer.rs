@@ -4,7 +4,10 @@
 //! a `commits` frame is shared by all sessions on its topic, and stays shared here.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -93,6 +96,11 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     /// Writes what one call takes; waits until that is something. Cancel-safe.
     pub(super) async fn write_some(&mut self) -> Result<()> {
+        // Not `write_vectored(…).await`: the slices would be part of every session's state, 512 bytes of it.
+        poll_fn(|cx| self.poll_write_some(cx)).await
+    }
+
+    fn poll_write_some(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut slices = [IoSlice::new(&[]); 2 * AT_ONCE];
         let mut sent = self.sent;
         let mut used = 0;
@@ -104,12 +112,12 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
                 }
             }
         }
-        let written = self.io.write_vectored(&slices[..used]).await?;
+        let written = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..used]))?;
         if written == 0 && used > 0 {
-            return Err(Error::from(ErrorKind::WriteZero));
+            return Poll::Ready(Err(Error::from(ErrorKind::WriteZero)));
         }
         self.advance(written);
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Writes everything and says that nothing follows.
