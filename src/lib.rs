@@ -18,7 +18,6 @@
 //! * *frame*: one message on the wire; *session*: one WebSocket connection
 //!
 //! Modules stand in the order data flows; each imports only from those above it.
-
 pub mod words;
 pub mod pg;
 pub mod feed;

@@ -1,4 +1,4 @@
-//! Everything that needs a real PostgreSQL, in one binary.
+//! Everything that needs connections or a real PostgreSQL, in one binary.
 
 #![allow(
     clippy::expect_used,
@@ -16,5 +16,6 @@ mod migrate;
 mod pool;
 mod restart;
 mod seam;
+mod socket;
 mod support;
 mod tls;
