@@ -25,10 +25,9 @@ pub enum Start {
 
 /// What became of a wish to subscribe.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "moved once, straight into the session that asked")]
 pub enum Opened {
     /// The position is held.
-    Held(Subscription),
+    Held(Box<Subscription>),
     /// The position cannot be continued.
     Reset(ResetReason),
     /// There is no such channel.

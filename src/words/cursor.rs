@@ -57,7 +57,9 @@ impl Snapshot {
 
     /// True when every transaction the other snapshot covers is covered here too.
     pub fn covers_all_of(&self, other: &Snapshot) -> bool {
-        other.xmax <= self.xmax
+        // Above our end the other may reach only with transactions that it does not cover either.
+        let beyond = other.in_progress.iter().rev().take_while(|xid| **xid >= self.xmax);
+        Ok(other.xmax.saturating_sub(self.xmax)) == u64::try_from(beyond.count())
             && self.in_progress.iter().take_while(|xid| **xid < other.xmax).all(|xid| !other.covers(*xid))
     }
 
@@ -214,6 +216,12 @@ mod tests {
         assert!(s.covers(3) && s.covers(9));
         assert!(!s.covers(4) && !s.covers(10) && !s.covers(11));
         assert_eq!((s.xmin(), snapshot(10, &[]).xmin()), (4, 10));
+    }
+
+    #[test]
+    fn ids_in_progress_at_the_end_cover_nothing_more() {
+        assert!(snapshot(53, &[]).covers_all_of(&snapshot(55, &[53, 54])));
+        assert!(!snapshot(53, &[]).covers_all_of(&snapshot(55, &[54])));
     }
 
     #[test]

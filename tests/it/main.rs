@@ -1,4 +1,4 @@
-//! Everything that needs a real PostgreSQL, in one binary.
+//! Everything that needs connections or a real PostgreSQL, in one binary.
 
 #![allow(
     clippy::expect_used,
@@ -7,11 +7,16 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod cli;
 mod connect;
 mod embedded;
 mod feed;
+mod flow;
 mod migrate;
 mod pool;
+mod restart;
 mod schema;
+mod seam;
+mod socket;
 mod support;
 mod tls;

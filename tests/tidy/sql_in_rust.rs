@@ -57,7 +57,7 @@ fn is_statement(text: &str) -> bool {
         "delete" => *second == "from",
         "create" | "alter" | "drop" => OBJECTS.contains(second),
         "truncate" => *second == "table" || second.contains(['.', '{']),
-        "listen" | "unlisten" | "notify" => second.starts_with(['"', '{', '\\']) || rest.is_empty(),
+        "listen" | "unlisten" | "notify" => second.starts_with(['"', '\\']) || second.starts_with("rowbell"),
         "set" => {
             rest.first() == Some(&"=") || matches!(*second, "local" | "session" | "transaction" | "role")
         }
@@ -133,6 +133,7 @@ mod tests {
             "update the client",
             "commit",
             "listen on another port",
+            "notify {}",
             "with a token",
             "select",
             "begin again with a snapshot",

@@ -1,0 +1,150 @@
+//! What an HTTP request is told that cannot be answered: RFC 9457 `application/problem+json`.
+
+use std::convert::Infallible;
+
+use serde_json::json;
+use warp::filters::body::BodyDeserializeError;
+use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use warp::http::{Response as Plain, StatusCode};
+use warp::reject::{
+    InvalidHeader, InvalidQuery, LengthRequired, MethodNotAllowed, MissingHeader, PayloadTooLarge, Reject,
+    UnsupportedMediaType,
+};
+use warp::reply::Response;
+use warp::{Rejection, Reply};
+
+/// One refusal; as good as a reply, and may be thrown as a rejection too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of a code of the protocol; `detail` is for people, and says what to do.
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), headers: Vec::new() }
+    }
+
+    /// The same problem with a header on its reply.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.headers.push((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// What is said where something of ours broke; the log knows more, the client does not.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something went wrong on the server")
+    }
+
+    fn of(rejection: &Rejection) -> Self {
+        if let Some(problem) = rejection.find::<Problem>() {
+            return problem.clone();
+        }
+        if rejection.is_not_found() {
+            return Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path");
+        }
+        if rejection.find::<MethodNotAllowed>().is_some() {
+            let detail = "this path does not take this method";
+            return Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+        }
+        if rejection.find::<PayloadTooLarge>().is_some() {
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large");
+        }
+        if rejection.find::<LengthRequired>().is_some() {
+            return Self::new(
+                StatusCode::LENGTH_REQUIRED,
+                "length_required",
+                "the body needs a Content-Length",
+            );
+        }
+        if rejection.find::<UnsupportedMediaType>().is_some() {
+            let detail = "the body must be application/json";
+            return Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+        }
+        if rejection.find::<BodyDeserializeError>().is_some() {
+            return Self::new(
+                StatusCode::BAD_REQUEST,
+                "bad_json",
+                "the body is not the JSON this path takes",
+            );
+        }
+        if rejection.find::<MissingHeader>().is_some()
+            || rejection.find::<InvalidHeader>().is_some()
+            || rejection.find::<InvalidQuery>().is_some()
+        {
+            return Self::new(StatusCode::BAD_REQUEST, "bad_value", "a header or the query cannot be read");
+        }
+        log::error!("a request was refused for a reason that has no answer: {rejection:?}");
+        Self::internal()
+    }
+}
+
+impl Reject for Problem {}
+
+impl Reply for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": format!("/errors/{}", self.code),
+            "title": title(self.code),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+        });
+        let mut reply = Plain::new(body.to_string());
+        *reply.status_mut() = self.status;
+        let headers = reply.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.extend(self.headers);
+        reply.into_response()
+    }
+}
+
+/// Answers whatever no route took; the last thing in the chain of routes.
+pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+    Ok(Problem::of(&rejection).into_response())
+}
+
+/// `unknown_channel` is titled "Unknown channel".
+fn title(code: &str) -> String {
+    let mut title = code.replace('_', " ");
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    title
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_says_what_it_is() {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "unknown_channel", "no")
+            .with_header(HeaderName::from_static("retry-after"), "1");
+        let reply = problem.into_response();
+        assert_eq!(reply.status(), 404);
+        assert_eq!(reply.headers()[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(reply.headers()["retry-after"], "1");
+        assert_eq!(title("unknown_channel"), "Unknown channel");
+        assert_eq!(title(""), "");
+    }
+
+    #[test]
+    fn a_thrown_problem_is_told_as_it_is() {
+        let problem = Problem::new(StatusCode::CONFLICT, "conflict", "no");
+        assert_eq!(Problem::of(&warp::reject::custom(problem.clone())), problem);
+        assert_eq!(Problem::of(&warp::reject::not_found()).code, "not_found");
+    }
+
+    #[test]
+    fn what_nobody_foresaw_is_internal_and_says_nothing() {
+        #[derive(Debug)]
+        struct Secret;
+        impl Reject for Secret {}
+        assert_eq!(Problem::of(&warp::reject::custom(Secret)), Problem::internal());
+    }
+}

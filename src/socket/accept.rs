@@ -1,0 +1,164 @@
+//! The accept loop: connections in, HTTP served, an end in good order.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1::Builder;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use warp::http::StatusCode;
+use warp::http::header::{HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use crate::auth::Door;
+use crate::problem::{Problem, recover};
+
+/// How long the headers of a request may take, and how long a connection may wait for its next request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that speak HTTP at once; sessions are not among them, and have a limit of their own.
+const CONNECTIONS: usize = 4096;
+
+/// Bytes the headers of a request may take; a cursor in the URL takes up to 16 KiB of them.
+const HEADERS: usize = 64 * 1024;
+
+/// How long requests may take to finish once the server stops.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+
+/// How long the loop rests when the machine has no room for another connection.
+const REST: Duration = Duration::from_millis(100);
+
+/// Puts the rules for browsers before the routes, and makes every refusal a problem.
+pub fn guarded<F>(
+    door: Arc<Door>,
+    routes: F,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
+where
+    F: Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static,
+{
+    let check = move |headers: HeaderMap| {
+        let checked = check(&door, &headers).map_err(warp::reject::custom);
+        async move { checked }
+    };
+    let guard = warp::header::headers_cloned().and_then(check).untuple_one();
+    guard.and(routes).recover(recover).unify().map(|mut reply: Response| {
+        reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        reply
+    })
+}
+
+fn check(door: &Door, headers: &HeaderMap) -> Result<(), Problem> {
+    let forbidden = |detail| Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    if !door.knows_host(headers) {
+        return forbidden(
+            "this server is bound to loopback and answers only to localhost, 127.0.0.1 and [::1]",
+        );
+    }
+    if !door.knows_origin(headers) {
+        return forbidden("pages of this origin may not connect; --allow-origin lets them");
+    }
+    Ok(())
+}
+
+/// Serves connections until `shutdown`; then lets the requests under way finish, for some seconds.
+///
+/// Sessions are not waited for: `Edge::ended` does that.
+pub async fn serve<F>(listener: TcpListener, routes: F, shutdown: CancellationToken)
+where
+    F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
+{
+    let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let accepting = async {
+        loop {
+            let place = Arc::clone(&places).acquire_owned().await;
+            let stream = next(&listener).await;
+            let served = connect(stream, routes.clone(), shutdown.clone());
+            connections.spawn(async move {
+                served.await;
+                drop(place);
+            });
+        }
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = accepting => {}
+    }
+    drop(listener);
+    connections.close();
+    if timeout(LAST_REQUESTS, connections.wait()).await.is_err() {
+        log::warn!("{} requests were still under way at the end", connections.len());
+    }
+}
+
+/// The next connection, however long the machine has no room for one.
+async fn next(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // A frame is written whole; waiting for more to send would only delay it.
+                if let Err(error) = stream.set_nodelay(true) {
+                    log::debug!("could not set TCP_NODELAY: {error}");
+                }
+                return stream;
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                log::warn!("could not accept a connection, resting {REST:?}: {error}");
+                sleep(REST).await;
+            }
+        }
+    }
+}
+
+/// True for an error of the connection that would have been accepted, not of the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn connect<F>(stream: TcpStream, routes: F, shutdown: CancellationToken)
+where
+    F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
+{
+    let asked = AtomicBool::new(false);
+    let service = TowerToHyperService::new(warp::service(routes));
+    let service = service_fn(|request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
+        service.call(request)
+    });
+    let connection = Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        // hyper would wait for a first request; browsers open connections they never use.
+        () = shutdown.cancelled() => match asked.load(Ordering::Relaxed) {
+            false => return,
+            true => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
+    if let Err(error) = served {
+        log::debug!("a connection broke off: {error}");
+    }
+}

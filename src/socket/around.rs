@@ -1,0 +1,100 @@
+//! What operators ask: is it up, is it ready, what does it do.
+
+use futures::future::BoxFuture;
+use serde_json::json;
+use warp::http::StatusCode;
+use warp::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+
+use super::{Edge, only_get};
+use crate::problem::Problem;
+use crate::words::Result;
+
+/// What the database's side of the node says of itself; the server supplies it, because this floor has no database.
+pub trait Probe: Send + Sync + 'static {
+    /// Whether the database can be used: reachable, its schema current. While only the listener reconnects, yes.
+    fn ready(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// The numbers of the database's side; asked for every `/stats`.
+    fn database(&self) -> BoxFuture<'_, Database>;
+}
+
+/// The database's side of `/stats`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Database {
+    /// Connections of the pool that are open.
+    pub pool_size: usize,
+    /// Connections of the pool that nobody uses.
+    pub pool_available: usize,
+    /// Who waits for a connection of the pool.
+    pub pool_waiting: usize,
+    /// How full PostgreSQL's notification queue is, from 0 to 1; none while nobody can say.
+    pub queue_usage: Option<f64>,
+}
+
+/// `/healthz`, `/readyz` and `/stats`.
+pub(super) fn routes(
+    edge: Edge,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let edge = warp::any().map(move || edge.clone());
+    let health = warp::path!("healthz").and(only_get()).map(|| answer(&json!({"status": "ok"})));
+    let ready = warp::path!("readyz").and(only_get()).and(edge.clone()).then(ready);
+    let headers = warp::header::headers_cloned();
+    let stats = warp::path!("stats").and(only_get()).and(edge).and(headers).then(stats);
+    health.or(ready).unify().or(stats).unify()
+}
+
+async fn ready(edge: Edge) -> Response {
+    match edge.probe().ready().await {
+        Ok(()) => answer(&json!({"status": "ready"})),
+        Err(error) => {
+            log::warn!("not ready: {}", error.report());
+            let detail = "the database is away or its schema is not current";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail)
+                .with_header(RETRY_AFTER, "1")
+                .into_response()
+        }
+    }
+}
+
+async fn stats(edge: Edge, headers: HeaderMap) -> Response {
+    if !edge.door().admits(&headers, None) {
+        return Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "send Authorization: Bearer with the token",
+        )
+        .with_header(WWW_AUTHENTICATE, "Bearer")
+        .into_response();
+    }
+    let database = edge.probe().database().await;
+    let feed = edge.feed();
+    let stats = feed.stats();
+    answer(&json!({
+        "sessions": stats.sessions.get(),
+        "topics": feed.topics(),
+        "subscriptions": stats.subscriptions.get(),
+        "mode": "bell",
+        "drains": stats.drains.get(),
+        "catch_ups": stats.catch_ups.get(),
+        "commits": stats.commits.get(),
+        "changes": stats.changes.get(),
+        "frames": stats.frames.get(),
+        "bytes": stats.bytes.get(),
+        "lag_ms": stats.lag_ms.get(),
+        "reconnects": stats.reconnects.get(),
+        "pool": {
+            "size": database.pool_size,
+            "available": database.pool_available,
+            "waiting": database.pool_waiting,
+        },
+        "queue_usage": database.queue_usage,
+    }))
+}
+
+fn answer(body: &serde_json::Value) -> Response {
+    let mut reply = warp::reply::json(body).into_response();
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
