@@ -178,5 +178,7 @@ async fn a_connection_that_says_nothing_does_not_hold_up_others_or_the_end() {
     let mut client = Client::welcomed(&server, "/feed").await;
     client.send(Message::Ping("x".into())).await;
     assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("x".into()));
+    let before = tokio::time::Instant::now();
     server.stop().await;
+    assert!(before.elapsed().as_secs() < 4, "connections without a request were waited for");
 }
