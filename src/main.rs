@@ -1,3 +1,9 @@
-//! The `rowbell` program.
+//! The `rowbell` program: reads the command line and hands over.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    rowbell::cli::main(rowbell::cli::Arguments::parse())
+}

@@ -17,11 +17,9 @@ pub use subscription::{Delivery, Opened, Start, Subscription};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Pool;
-
 use crate::pg::connect::Connector;
-use crate::pg::fault::pool_error;
 use crate::pg::origin;
+use crate::pg::pool::Pool;
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, FeedConfig, Result, Topic};
 use hub::{Hub, Joined, Place};
@@ -79,7 +77,7 @@ impl Feed {
         }
         loop {
             match hub.join(&topic, seen.as_ref(), fresh) {
-                Joined::Held(place) => return Ok(Opened::Held(self.hold(topic, seen, place))),
+                Joined::Held(place) => return Ok(Opened::Held(Box::new(self.hold(topic, seen, place)))),
                 Joined::Unknown(name) => return Ok(Opened::UnknownChannel(name.to_string())),
                 // A fresh snapshot of the same database covers whatever it has ever handed out.
                 Joined::Ahead => return Ok(Opened::Reset(ResetReason::Lost)),
@@ -101,8 +99,7 @@ impl Feed {
         if cursor.origin == here {
             return Ok(None);
         }
-        let client =
-            self.0.pool.get().await.map_err(|error| pool_error("could not judge a cursor", error))?;
+        let client = self.0.pool.client("could not judge a cursor").await?;
         origin::judge(&client, here, cursor).await
     }
 

@@ -27,7 +27,7 @@ pub enum Start {
 #[derive(Debug)]
 pub enum Opened {
     /// The position is held.
-    Held(Subscription),
+    Held(Box<Subscription>),
     /// The position cannot be continued.
     Reset(ResetReason),
     /// There is no such channel.

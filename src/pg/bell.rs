@@ -2,15 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::connect::Connector;
 use super::fault::database_error;
-use crate::words::Result;
+use super::link::Message;
+use crate::words::{Error, Result};
 
 const LISTEN: &str = include_str!("../../sql/queries/listen.sql");
+const NOTIFY: &str = include_str!("../../sql/queries/notify.sql");
 const UNLISTEN: &str = include_str!("../../sql/queries/unlisten.sql");
 const LISTENER_SESSION: &str = include_str!("../../sql/queries/listener_session.sql");
+
+/// How long a bell may take at start before it counts as lost.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The bell that says the list of watched tables changed. No channel's bell can have this name.
 pub const CATALOG_BELL: &str = "rowbell";
@@ -45,4 +52,31 @@ pub async fn listen_for(
     client.batch_execute(&statements).await.map_err(failed)?;
     heard.clone_from(wanted);
     Ok(())
+}
+
+/// Rings on one connection and listens on another, to find out whether notifications arrive at all.
+///
+/// Behind a pooler in transaction mode they do not: LISTEN ends with its transaction.
+pub async fn probe(listen: &Connector, ring: &Connector) -> Result<()> {
+    let name = format!("rowbell-probe-{:016x}", rand::random::<u64>());
+    let failed = |error| database_error("could not try the bell", error);
+    let mut link = listen.connect("probe").await?;
+    link.client.batch_execute(&LISTEN.replace("{topic}", &name)).await.map_err(failed)?;
+    ring.connect("probe").await?.client.execute(NOTIFY, &[&name]).await.map_err(failed)?;
+    let heard = async {
+        while let Some(message) = link.messages.recv().await {
+            if matches!(message, Message::Bell { topic } if topic == name) {
+                return true;
+            }
+        }
+        false
+    };
+    if tokio::time::timeout(PROBE_PATIENCE, heard).await.unwrap_or(false) {
+        return Ok(());
+    }
+    let told = format!(
+        "notifications do not arrive on {}: it leads to a pooler in transaction mode",
+        listen.describe()
+    );
+    Err(Error::refused(told).with_hint("give PostgreSQL's own address by --listen-url (ROWBELL_LISTEN_URL)"))
 }

@@ -9,7 +9,8 @@ use futures::TryStreamExt;
 use postgres_types::{PgLsn, ToSql};
 use tokio_postgres::{Client, Row, RowStream, Statement};
 
-use super::fault::{database_error, pool_error};
+use super::fault::database_error;
+use super::pool::{Lent, Pool};
 use super::rows::{PgSnapshot, Xid8};
 use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot};
 
@@ -112,17 +113,17 @@ pub async fn drain(
 pub struct Reading {
     rows: Pin<Box<RowStream>>,
     // Held so that the connection goes back to the pool only when the rows have been read.
-    _client: deadpool_postgres::Object,
+    _client: Lent,
 }
 
 /// Begins to read from one position to another on a pooled connection.
 pub async fn read_between(
-    pool: &deadpool_postgres::Pool,
+    pool: &Pool,
     since: &Snapshot,
     until: &Snapshot,
     channels: &Channels,
 ) -> Result<Reading> {
-    let client = pool.get().await.map_err(|error| pool_error("could not read the log", error))?;
+    let client = pool.client("could not read the log").await?;
     let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), Some(PgSnapshot(until.clone())));
     let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &to];
     // Prepared anew each time, so that the plan fits the distance.

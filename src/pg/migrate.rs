@@ -41,7 +41,14 @@ pub async fn migrate_up(connector: &Connector) -> Result<Vec<String>> {
     check_server(client).await?;
     let failed = |error| database_error("could not migrate", error);
     client.execute(LOCK_MIGRATIONS, &[]).await.map_err(failed)?;
-    let create = |error| database_error("could not create schema rowbell", error);
+    let create = |error| {
+        let error = database_error("could not create schema rowbell", error);
+        let grant = format!(
+            "as the database's owner: grant create on database \"{}\" to the role in the URL",
+            connector.database()
+        );
+        if error.is_refused() { error.with_hint(grant) } else { error }
+    };
     if !client.query_one(SCHEMA_EXISTS, &[]).await.map_err(failed)?.get::<_, bool>(0) {
         client.batch_execute(CREATE_SCHEMA).await.map_err(create)?;
     }

@@ -79,7 +79,7 @@ async fn step(following: Following) -> Option<(News, Following)> {
 async fn open(feed: Feed, topic: Topic, start: Start) -> (News, Following) {
     match feed.subscribe(topic, start).await {
         Ok(Opened::Held(subscription)) => {
-            (News::Held(subscription.cursor().clone()), Following::Live(Box::new(subscription)))
+            (News::Held(subscription.cursor().clone()), Following::Live(subscription))
         }
         Ok(Opened::Reset(reason)) => (News::Reset(reason), Following::Over),
         Ok(Opened::UnknownChannel(name)) => (News::UnknownChannel(name), Following::Over),

@@ -7,11 +7,15 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod cli;
 mod connect;
 mod embedded;
 mod feed;
+mod flow;
 mod migrate;
 mod pool;
+mod restart;
+mod seam;
 mod socket;
 mod support;
 mod tls;

@@ -5,11 +5,13 @@ use rowbell::pg::link::Link;
 use rowbell::pg::migrate::migrate_up;
 use tokio::sync::OnceCell;
 
-use super::cluster::{database, database_from};
+use super::cluster::{database, database_from, shared};
 
 /// A database with Rowbell's schema, nobody else's.
 pub struct Database {
     pub connector: Connector,
+    /// The same as a URL.
+    pub url: String,
 }
 
 impl Database {
@@ -25,7 +27,8 @@ impl Database {
             .await;
         let connector = database_from(template).await;
         migrate_up(&connector).await.expect("the clone is installed");
-        Self { connector }
+        let url = url_of(&connector).await;
+        Self { connector, url }
     }
 
     /// A session of its own.
@@ -37,4 +40,11 @@ impl Database {
     pub async fn run(&self, sql: &str) {
         self.link().await.client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
+}
+
+/// The URL of a database on the shared server.
+pub async fn url_of(connector: &Connector) -> String {
+    let url = shared().await.cluster.url();
+    let (server, _) = url.rsplit_once('/').expect("a URL ends with its database");
+    format!("{server}/{}", connector.database())
 }

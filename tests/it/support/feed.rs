@@ -38,7 +38,7 @@ impl Deref for RunningFeed {
 
 /// A subscriber and everything it was told.
 pub struct Reader {
-    subscription: Subscription,
+    subscription: Box<Subscription>,
     /// Changes in the order they came.
     pub changes: Vec<Value>,
     /// After the last whole frame.
@@ -49,7 +49,7 @@ impl Reader {
     #[track_caller]
     pub fn open(feed: &Feed, topic: &str, start: Start) -> impl Future<Output = Self> {
         let wish = feed.subscribe(Topic::parse(topic).expect("a topic"), start);
-        let opened = soon(async { wish.await });
+        let opened = soon(wish);
         async move {
             match opened.await.expect("the database is there") {
                 Opened::Held(subscription) => {

@@ -3,7 +3,9 @@
 pub mod cluster;
 pub mod database;
 pub mod feed;
+pub mod program;
 pub mod scratch;
+pub mod socket;
 
 use std::future::Future;
 use std::panic::Location;

@@ -1,0 +1,2 @@
+-- Ring a bell by hand.
+select pg_notify($1, '')

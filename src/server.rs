@@ -1,0 +1,109 @@
+//! Floor 4: wiring. One node from its configuration to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Door;
+use crate::feed::{Feed, Listener};
+use crate::pg::connect::Connector;
+use crate::pg::pool::Pool;
+use crate::pg::{bell, catalog, migrate, origin};
+use crate::socket::{self, Database, Edge, Probe};
+use crate::words::{Error, Result, ServeConfig};
+
+/// How long the listener may be away before the node calls itself not ready.
+const LISTENER_AWAY: Duration = Duration::from_secs(30);
+
+/// A node whose database has been looked at and found fit; nothing runs yet.
+pub struct Server {
+    config: ServeConfig,
+    pool: Pool,
+    feed: Feed,
+    listener: Listener,
+}
+
+impl Server {
+    /// Looks at the database once, and fails with what to do where waiting would not help.
+    pub async fn prepare(config: ServeConfig) -> Result<Self> {
+        let connector = Connector::parse(&config.database_url)?;
+        let listen = config.listen_url.as_deref().map_or_else(|| Ok(connector.clone()), Connector::parse)?;
+        let link = connector.connect("start").await?;
+        migrate::check_schema(&link.client).await?;
+        origin::open_origin(&link.client).await?;
+        bell::probe(&listen, &connector).await?;
+        let pool = connector.pool(config.feed.pool)?;
+        let (feed, listener) = Feed::new(config.feed.clone(), listen, pool.clone());
+        Ok(Self { config, pool, feed, listener })
+    }
+
+    /// Serves until `shutdown`; sessions are sent away with 1001. An error means the database stopped being fit.
+    pub async fn serve(self, tcp: TcpListener, shutdown: CancellationToken) -> Result<()> {
+        let bound = bound_address(&tcp)?;
+        // The listener outlives the sessions, which may still read to the end of a frame.
+        let (stop_edge, stop_feed) = (shutdown.child_token(), CancellationToken::new());
+        let _stop_feed = stop_feed.clone().drop_guard();
+        let mut listening = tokio::spawn(self.listener.run(stop_feed));
+        let door = Arc::new(Door::new(&self.config, bound));
+        let probe = Arc::new(DatabaseProbe { pool: self.pool, feed: self.feed.clone() });
+        let feed = Arc::new(self.feed);
+        let edge = Edge::new(feed, probe, Arc::clone(&door), self.config.feed, stop_edge.clone());
+        let routes = socket::guarded(door, socket::routes(edge.clone()));
+        let result = tokio::select! {
+            () = socket::serve(tcp, routes, stop_edge.clone()) => Ok(()),
+            ended = &mut listening => ended.unwrap_or_else(|error| Err(Error::unexpected("the listener stopped").with_source(error))),
+        };
+        stop_edge.cancel();
+        edge.ended().await;
+        result
+    }
+}
+
+/// One node from start to end; binds nothing itself, so that tests can take any free port.
+pub async fn run(config: ServeConfig, tcp: TcpListener, shutdown: CancellationToken) -> Result<()> {
+    Server::prepare(config).await?.serve(tcp, shutdown).await
+}
+
+fn bound_address(tcp: &TcpListener) -> Result<SocketAddr> {
+    tcp.local_addr()
+        .map_err(|error| Error::machine("could not read the address listened on").with_source(error))
+}
+
+/// What the edges may ask about the database.
+struct DatabaseProbe {
+    pool: Pool,
+    feed: Feed,
+}
+
+impl Probe for DatabaseProbe {
+    fn ready(&self) -> BoxFuture<'_, Result<()>> {
+        async {
+            if self.feed.away_for().is_some_and(|away| away > LISTENER_AWAY) {
+                return Err(Error::unavailable("the listening connection has been away for too long"));
+            }
+            migrate::check_schema(&*self.pool.client("could not ask the database").await?).await
+        }
+        .boxed()
+    }
+
+    fn database(&self) -> BoxFuture<'_, Database> {
+        async {
+            let usage =
+                async { catalog::queue_usage(&*self.pool.client("could not ask the database").await?).await };
+            let queue_usage = usage.await.ok();
+            let status = self.pool.status();
+            Database {
+                pool_size: status.size,
+                pool_available: status.available,
+                pool_waiting: status.waiting,
+                queue_usage,
+            }
+        }
+        .boxed()
+    }
+}
