@@ -64,11 +64,11 @@ async fn frames_that_come_with_the_request_are_not_lost() {
     // The example of RFC 6455.
     assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
     let mut told = String::new();
-    while !told.contains(r#""pong""#) {
+    while told.matches('}').count() < 2 {
         let byte = soon(stream.read_u8()).await.unwrap();
         told.push(byte.into());
     }
-    assert!(told.contains("welcome") && told.contains("early"), "{told}");
+    assert!(told.contains("welcome") && told.contains("pong") && told.contains("early"), "{told}");
     drop(stream);
     server.stop().await;
 }
