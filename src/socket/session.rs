@@ -250,17 +250,19 @@ impl Session {
             following.abort.abort();
         }
         self.writer.push(Opcode::Close, payload);
-        let farewell = async {
-            if self.writer.finish().await.is_err() {
-                return;
-            }
-            while let Some(event) = self.sources.next().await {
-                if matches!(event, Event::Heard(Heard::Gone)) {
-                    return;
-                }
-            }
-        };
+        // Both at once: polling the sources is also what drops the subscriptions that were aborted.
+        let (writer, sources) = (&mut self.writer, &mut self.sources);
+        let farewell = async { tokio::join!(writer.finish(), hung_up(sources)) };
         // Who does not hang up in time is left behind.
         let _ = timeout(FAREWELL, farewell).await;
+    }
+}
+
+/// Waits until nothing comes from the peer any more.
+async fn hung_up(sources: &mut SelectAll<BoxStream<'static, Event>>) {
+    while let Some(event) = sources.next().await {
+        if matches!(event, Event::Heard(Heard::Gone)) {
+            return;
+        }
     }
 }

@@ -106,10 +106,10 @@ mod tests {
         assert_eq!(frame["type"], "subscribed");
         assert_eq!(frame["ref"], "r");
         assert_eq!(Cursor::parse(frame["cursor"].as_str().unwrap()), Ok(cursor));
-        assert_eq!(reset(&topic, ResetReason::Lost), r#"{"reason":"lost","topic":"orders","type":"reset"}"#);
+        assert_eq!(reset(&topic, ResetReason::Lost), r#"{"type":"reset","topic":"orders","reason":"lost"}"#);
         assert_eq!(pong(None), r#"{"type":"pong"}"#);
         let told =
             ErrorFrame { code: "bad_frame", message: "no".into(), topic: Some("a".into()), reference: None };
-        assert_eq!(error(told), r#"{"code":"bad_frame","message":"no","topic":"a","type":"error"}"#);
+        assert_eq!(error(told), r#"{"type":"error","code":"bad_frame","message":"no","topic":"a"}"#);
     }
 }

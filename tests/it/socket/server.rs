@@ -59,7 +59,7 @@ struct PlayedFeed {
 
 impl Topics for PlayedFeed {
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News> {
-        let (news, rx) = mpsc::channel(4);
+        let (news, rx) = mpsc::channel(64);
         let _ = self.asked.send(Asked { topic: topic.text().to_owned(), start, news });
         stream::unfold(rx, |mut rx| async { rx.recv().await.map(|news| (news, rx)) }).boxed()
     }
