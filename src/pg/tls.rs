@@ -4,9 +4,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::conninfo::{Conninfo, wrong};
@@ -200,16 +200,6 @@ fn refuse_readable_key(key: &Path) -> Result<()> {
 
 fn unreadable(what: &str, file: &Path) -> Error {
     Error::usage(format!("could not use {what} in {}", file.display()))
-}
-
-/// Puts certificates into a store, leaving out those `webpki` cannot read.
-pub(super) fn store_of(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    let (added, _) = store.add_parsable_certificates(certificates.iter().cloned());
-    if added == 0 {
-        return Err(Error::usage("could not use any of the root certificates"));
-    }
-    Ok(store)
 }
 
 #[cfg(test)]

@@ -12,8 +12,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 use x509_cert::der::oid::db::rfc4519::CN;
 
-use super::tls::store_of;
-use crate::words::Result;
+use crate::words::{Error, Result};
 
 type TlsResult<T> = std::result::Result<T, rustls::Error>;
 
@@ -174,6 +173,16 @@ fn bears(common: &str, host: &str) -> bool {
         (Some(domain), Some((_, host_domain))) => domain.contains('.') && same(domain, host_domain),
         _ => same(common, host),
     }
+}
+
+/// Puts certificates into a store, leaving out those `webpki` cannot read.
+pub(super) fn store_of(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore> {
+    let mut store = RootCertStore::empty();
+    let (added, _) = store.add_parsable_certificates(certificates.iter().cloned());
+    if added == 0 {
+        return Err(Error::usage("could not use any of the root certificates"));
+    }
+    Ok(store)
 }
 
 #[cfg(test)]
