@@ -312,6 +312,7 @@ begin
     w.key_columns := rowbell.key_columns("table");
     w.version_column := version_column;
     w.omit := coalesce(omit, '{}');
+    w.omit_numbers := array(select a.attnum from pg_attribute a where a.attrelid = "table" and a.attnum > 0 and a.attname = any (w.omit));
     w.notify := notify;
     w.replica := coalesce(replica, false);
     w.added_columns := coalesce(before.added_columns, '{}') || rowbell.add_columns("table", version_column);

@@ -21,7 +21,8 @@ with fresh as materialized (
         -- A delete comes right after the version it removes when the same transaction made the row anew.
         case when f.op = 'delete' then
             least(f.seq, lead(f.version) over (partition by f.xid, f.channel, f.row_id order by f.version, f.op = 'delete'))
-        else f.seq end as place
+        -- A version is drawn before the write and the seq after it, so only versions order nested writes.
+        else coalesce(f.version, f.seq) end as place
     from fresh f
     window whole as (partition by f.xid order by f.seq rows between unbounded preceding and unbounded following)
 )

@@ -14,3 +14,4 @@ mod migrate;
 mod pool;
 mod support;
 mod tls;
+mod triggers;

@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod database;
 pub mod feed;
+pub mod mirror;
 pub mod scratch;
 
 use std::future::Future;
