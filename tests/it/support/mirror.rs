@@ -84,31 +84,32 @@ impl Mirror {
 
     /// What was logged since, one line a change, after the copy was kept and found equal to the tables.
     pub async fn tell(&mut self) -> Vec<String> {
-        let lines = self.tell_unchecked().await;
-        self.compare().await;
-        lines
+        self.changes().await.iter().map(line).collect()
     }
 
-    /// The same where the tables cannot be compared with their images.
-    pub async fn tell_unchecked(&mut self) -> Vec<String> {
-        let commits = self.reader.drain().await;
-        commits.iter().flat_map(|commit| &commit.changes).map(|change| self.keep(change)).collect()
+    /// The same as the changes themselves.
+    pub async fn changes(&mut self) -> Vec<Change> {
+        let changes: Vec<Change> = self.unchecked().await;
+        changes.iter().for_each(|change| self.keep(change));
+        self.compare().await;
+        changes
+    }
+
+    /// The changes alone, where former images do not fit the table any more.
+    pub async fn unchecked(&mut self) -> Vec<Change> {
+        self.reader.drain().await.into_iter().flat_map(|commit| commit.changes).collect()
     }
 
     /// Applies one change as a subscriber would; every lie about the row before is found here.
-    fn keep(&mut self, change: &Change) -> String {
-        let parse = |text: &Option<String>| {
-            text.as_ref().map(|text| serde_json::from_str::<Value>(text).unwrap_or(Value::Null))
-        };
+    fn keep(&mut self, change: &Change) {
         let (row, old) = (parse(&change.row), parse(&change.old));
         let key = (change.channel.clone(), change.id.clone().unwrap_or_default());
-        let line = format!("{} {}", change.op.word(), change.id.as_deref().unwrap_or("-"));
         let before = match change.op {
             Op::Truncate => {
                 self.rows.retain(|(channel, _), _| *channel != change.channel);
-                return line;
+                return;
             }
-            Op::Resync | Op::Unwatch => return line,
+            Op::Resync | Op::Unwatch => return,
             Op::Delete => self.rows.remove(&key),
             Op::Insert | Op::Update => {
                 let image = row.clone().unwrap_or(Value::Null);
@@ -126,7 +127,6 @@ impl Mirror {
         }
         // A key change tells of the former row in its delete, not in its insert.
         assert_eq!(had, old, "the row was another before: {change:?}");
-        row.map_or(line.clone(), |row| format!("{line} {}", bare(row)))
     }
 
     /// Every watched table holds what was told of it, no more and no less.
@@ -138,13 +138,23 @@ impl Mirror {
                 (channel.get(0), channel.get(1), channel.get(2));
             let mut told: Vec<String> =
                 self.rows.iter().filter(|(key, _)| &*key.0 == name).map(|(_, row)| row.0.to_string()).collect();
-            let rows = client.query(&format!("select row_to_json(r)::text from {table} r"), &[]).await;
+            let rows = client.query(&format!("select row_to_json(r.*)::text from {table} r"), &[]).await;
             let mut real: Vec<String> = rows.expect("rows").iter().map(|row| without(row.get(0), &omit)).collect();
             told.sort();
             real.sort();
             assert_eq!(told, real, "what was told of {name} is not what {table} holds");
         }
     }
+}
+
+fn parse(image: &Option<String>) -> Option<Value> {
+    image.as_ref().map(|text| serde_json::from_str(text).unwrap_or(Value::Null))
+}
+
+/// `update 7 {"note":"b"}`: op, id, and the row after it less the bookkeeping.
+pub fn line(change: &Change) -> String {
+    let line = format!("{} {}", change.op.word(), change.id.as_deref().unwrap_or("-"));
+    parse(&change.row).map_or(line.clone(), |row| format!("{line} {}", bare(row)))
 }
 
 fn without(row: &str, omit: &[String]) -> String {
@@ -156,7 +166,7 @@ fn without(row: &str, omit: &[String]) -> String {
 }
 
 /// A row less the bookkeeping, whose values no test can know.
-pub fn bare(mut row: Value) -> Value {
+fn bare(mut row: Value) -> Value {
     if let Some(fields) = row.as_object_mut() {
         for name in ["version", "last_synced_at", "updated_at"] {
             fields.remove(name);

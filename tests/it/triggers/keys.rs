@@ -86,14 +86,14 @@ async fn a_key_is_the_text_it_has_in_the_row() {
         ("\"char\"", "x"),
         ("small", "7"),
     ] {
-        let mut any = Mirror::of(&format!(
-            "create domain small as integer; create table any (id {of} primary key); select rowbell.watch('any')"
+        let mut odd = Mirror::of(&format!(
+            "create domain small as integer; create table odd (id {of} primary key); select rowbell.watch('odd')"
         ))
         .await;
-        any.write(&format!("set datestyle = german; set intervalstyle = postgres_verbose; set bytea_output = escape; insert into any values ({})", quoted(value))).await;
-        any.tell().await;
+        odd.write(&format!("set datestyle = german; set intervalstyle = postgres_verbose; set bytea_output = escape; insert into odd values ({})", quoted(value))).await;
+        odd.tell().await;
         let sql = "select row_id is not distinct from row ->> 'id' from rowbell.sync_log where op = 'insert'";
-        assert!(any.reader.link.client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0), "{of} {value}");
+        assert!(odd.reader.link.client.query_one(sql, &[]).await.unwrap().get::<_, bool>(0), "{of} {value}");
     }
 }
 
