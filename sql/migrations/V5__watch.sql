@@ -257,8 +257,12 @@ begin
     loop
         execute format('drop trigger %I on %s', name, w.relation);
     end loop;
-    foreach name in array array['_version', '_log', '_truncate'] loop
-        execute format('drop function if exists rowbell.%I()', w.channel || name);
+    for name in
+        select p.proname from pg_proc p
+        where p.pronamespace = 'rowbell'::regnamespace
+            and p.proname in (w.channel || '_version', w.channel || '_log', w.channel || '_truncate')
+    loop
+        execute format('drop function rowbell.%I()', name);
     end loop;
     delete from rowbell.watched x where x.channel = w.channel;
 end

@@ -8,6 +8,8 @@
 )]
 
 mod connect;
+mod cursor;
+mod durable;
 mod embedded;
 mod feed;
 mod migrate;
@@ -15,3 +17,4 @@ mod pool;
 mod support;
 mod tls;
 mod triggers;
+mod watching;

@@ -64,6 +64,13 @@ impl Mirror {
         Self { database, writer, reader, rows: BTreeMap::new() }
     }
 
+    /// Starts over with other tables in the same database, which is quicker than another database.
+    pub async fn again(&mut self, sql: &str) {
+        self.database.run(sql).await;
+        self.reader.drain().await;
+        self.rows.clear();
+    }
+
     /// Runs statements in the writer's session, one implicit transaction unless they say otherwise.
     pub async fn write(&self, sql: &str) {
         let done = self.writer.client.batch_execute(sql).await;

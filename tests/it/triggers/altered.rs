@@ -6,14 +6,20 @@ use crate::support::mirror::{Mirror, line};
 
 /// The copy cannot be compared after columns changed: what it holds are images of the former table.
 async fn stock() -> Mirror {
-    let mut stock = Mirror::of(
-        "create table stock (id integer primary key, note text, count integer, updated_at timestamptz,
+    let mut stock = Mirror::of("").await;
+    begin(&mut stock).await;
+    stock
+}
+
+async fn begin(stock: &mut Mirror) {
+    stock.again(
+        "drop table if exists stock;
+         create table stock (id integer primary key, note text, count integer, updated_at timestamptz,
              twice integer generated always as (count * 2) stored);
          select rowbell.watch('stock')",
     )
     .await;
     stock.told("insert into stock values (1, 'a', 1)").await;
-    stock
 }
 
 /// Each way to alter the table, a write after it, and what must be told of that.
@@ -40,9 +46,10 @@ const ALTERED: &[(&str, &str, &str)] = &[
 
 #[tokio::test]
 async fn altered_by_the_writer_and_by_another_session() {
+    let mut stock = stock().await;
     for (alter, set, row) in ALTERED {
         for same_session in [true, false] {
-            let mut stock = stock().await;
+            begin(&mut stock).await;
             let alter = format!("alter table stock {alter}");
             match same_session {
                 true => stock.write(&alter).await,

@@ -17,9 +17,10 @@ fn quoted(name: &str) -> String {
 #[tokio::test]
 async fn columns_of_any_name() {
     let list: Vec<String> = COLUMNS.iter().map(|name| format!("{} text", quoted(name))).collect();
+    let mut odd = Mirror::of("").await;
     for watch in ["", ", omit => '{number,\"a.b\"}'", ", feed_only => true", ", version_column => 'a version\"%'"] {
-        let mut odd = Mirror::of(&format!(
-            "create table odd (id integer primary key, {}); select rowbell.watch('odd'{watch})",
+        odd.again(&format!(
+            "drop table if exists odd; create table odd (id integer primary key, {}); select rowbell.watch('odd'{watch})",
             list.join(", ")
         ))
         .await;
@@ -35,10 +36,11 @@ async fn columns_of_any_name() {
 
 #[tokio::test]
 async fn keys_of_any_name() {
+    let mut odd = Mirror::of("").await;
     for name in COLUMNS {
         let column = quoted(name);
-        let mut odd = Mirror::of(&format!(
-            "create table odd ({column} integer, \"Second\" integer, primary key ({column}, \"Second\"), v integer, g integer generated always as (v) stored);
+        odd.again(&format!(
+            "drop table if exists odd; create table odd ({column} integer, \"Second\" integer, primary key ({column}, \"Second\"), v integer, g integer generated always as (v) stored);
              select rowbell.watch('odd')"
         ))
         .await;
@@ -63,10 +65,11 @@ async fn generated_columns_of_any_name() {
 
 #[tokio::test]
 async fn tables_of_any_name() {
+    let mut odd = Mirror::of("create schema \"My schema\"").await;
     for name in ["Mixed Case", "a\"b", "a.b", "a%s%1$I", "$body$", "a'b", "new", "sync_log", "watched"] {
         let table = format!("{}.{}", quoted("My schema"), quoted(name));
-        let mut odd = Mirror::of(&format!(
-            "create schema \"My schema\"; create table {table} (id integer primary key);
+        odd.again(&format!(
+            "create table {table} (id integer primary key);
              select rowbell.watch({}, channel => 'odd')",
             format_args!("'{}'", table.replace('\'', "''"))
         ))
