@@ -34,7 +34,7 @@ create table rowbell.sync_log (
 ) partition by list (slot);
 
 comment on table rowbell.sync_log is 'One row per change of a watched row; the only way a write reaches a subscriber.';
-comment on column rowbell.sync_log.seq is 'Insert and update: the version. Delete and the rest: a number of its own.';
+comment on column rowbell.sync_log.seq is 'Drawn when the row is logged, after every wait for other writers: commits are ordered by their last one.';
 comment on column rowbell.sync_log.xid is 'The top-level transaction; a drain reads by it, never by seq.';
 comment on column rowbell.sync_log.op is
     'insert, update, delete, truncate; resync: subscribers must start over; unwatch: the channel ended.';

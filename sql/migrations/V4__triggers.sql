@@ -17,6 +17,7 @@ create table rowbell.watched (
     key_columns text[] not null,
     version_column text,
     omit text[] not null,
+    omit_numbers smallint[] not null,
     notify text not null,
     replica boolean not null,
     added_columns text[] not null,
@@ -28,21 +29,26 @@ create table rowbell.watched (
 );
 comment on table rowbell.watched is 'One row per watch; `rowbell.channel` shows those whose table and triggers still exist.';
 comment on column rowbell.watched.version_column is 'Null when feed-only.';
+comment on column rowbell.watched.omit_numbers is 'The same columns by number: a renamed column stays secret.';
 comment on column rowbell.watched.added_columns is 'What watch added to the table, and unwatch takes away again.';
+
+create function rowbell.omitted(w rowbell.watched) returns text[]
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+    return (
+        select coalesce(array_agg(a.attname::text order by a.attnum), '{}')
+        from pg_attribute a
+        where a.attrelid = w.relation and not a.attisdropped
+            and (a.attnum = any (w.omit_numbers) or a.attname = any (w.omit))
+    );
+comment on function rowbell.omitted(rowbell.watched) is 'The columns left out, by the names they have now.';
 
 create view rowbell.channel as
     select w.channel, w.relation as "table", w.key_columns, w.version_column, w.version_column is null as feed_only,
-        w.omit, w.notify, w.replica, w.watched_at
+        rowbell.omitted(w) as omit, w.notify, w.replica, w.watched_at
     from rowbell.watched w
     where exists (select from pg_trigger t where t.tgrelid = w.relation and t.tgname = '!rowbell_log');
 comment on view rowbell.channel is 'What is watched now: one table, one channel, one NOTIFY topic, one REST resource.';
-
-create function rowbell.without(image json, omit text[]) returns json
-    language sql immutable
-    set search_path = pg_catalog, pg_temp
-    return (select coalesce(json_object_agg(e.key, e.value), '{}') from json_each(image) e where e.key <> all (omit));
-comment on function rowbell.without(json, text[]) is
-    'The image less some columns. json, not jsonb: jsonb refuses \u0000 and numbers that json can hold.';
 
 create function rowbell.key_columns(relation regclass) returns text[]
     language sql stable
@@ -55,18 +61,6 @@ create function rowbell.key_columns(relation regclass) returns text[]
         where i.indrelid = relation and i.indisprimary and k.place <= i.indnkeyatts
     );
 comment on function rowbell.key_columns(regclass) is 'The columns of the primary key, in key order; null where there is none.';
-
-create function rowbell.key_text(image json, key_columns text[]) returns text
-    language sql immutable
-    set search_path = pg_catalog, pg_temp
-    return case cardinality(key_columns)
-        when 1 then image ->> key_columns[1]
-        else (
-            select '[' || string_agg((image -> k.name)::text, ',' order by k.place) || ']'
-            from unnest(key_columns) with ordinality k(name, place)
-        )
-    end;
-comment on function rowbell.key_text(json, text[]) is 'The id of a row from its image; the slow way, for triggers in trouble.';
 
 create function rowbell.key_expression(relation regclass, record_name text, key_columns text[]) returns text
     language sql stable
@@ -87,14 +81,20 @@ create function rowbell.key_expression(relation regclass, record_name text, key_
 comment on function rowbell.key_expression(regclass, text, text[]) is
     'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
 
-create function rowbell.image_expression(record_name text, omit text[]) returns text
-    language sql immutable
+create function rowbell.image_expression(relation regclass, record_name text, omit text[]) returns text
+    language sql stable
     set search_path = pg_catalog, pg_temp
-    return case
-        when cardinality(omit) = 0 then format('row_to_json(%s)', record_name)
-        else format('rowbell.without(row_to_json(%s), %L::text[])', record_name, omit)
-    end;
-comment on function rowbell.image_expression(text, text[]) is 'SQL text for the image of NEW or OLD.';
+    return (
+        -- Named columns, since json_each cannot read \u0000; `ctid` is an alias that no column can be mistaken for.
+        select case
+            when cardinality(omit) = 0 then format('row_to_json(%s)', record_name)
+            else format('(select row_to_json(ctid) from (select %s) ctid)',
+                string_agg(format('%s.%I', record_name, a.attname), ', ' order by a.attnum))
+        end
+        from pg_attribute a
+        where a.attrelid = relation and a.attnum > 0 and not a.attisdropped and a.attname <> all (omit)
+    );
+comment on function rowbell.image_expression(regclass, text, text[]) is 'SQL text for the image of NEW or OLD.';
 
 create function rowbell.rescue(
     channel text, subject anyelement, out found_key text, out found_version bigint, out found_image json
@@ -106,14 +106,16 @@ declare
     w rowbell.watched;
 begin
     select * into w from rowbell.watched x where x.channel = rescue.channel;
-    found_image := row_to_json(subject);
-    found_key := rowbell.key_text(found_image, rowbell.key_columns(w.relation));
-    found_version := found_image ->> w.version_column;
-    if w.omit <> '{}' then
-        found_image := rowbell.without(found_image, w.omit);
-    end if;
+    begin
+        execute 'select ' || coalesce(rowbell.key_expression(w.relation, '($1)', rowbell.key_columns(w.relation)), 'null')
+        into found_key using subject;
+        execute format('select ($1).%I', w.version_column) into found_version using subject;
+    exception when others then
+        null;
+    end;
+    execute 'select ' || rowbell.image_expression(w.relation, '($1)', rowbell.omitted(w)) into found_image using subject;
 exception when others then
-    -- The image itself cannot be made, or not without what must be left out of it.
+    -- The image itself cannot be made.
     found_image := null;
 end
 $$;
@@ -154,8 +156,12 @@ begin
             end if;
         end if;
 %s    exception when others then
-        -- A column was renamed, dropped or retyped under us: the write goes on without a version.
-        null;
+        -- A column was renamed, dropped or retyped under us: a version alone, so that the change is logged.
+        begin
+            new.%I := nextval('rowbell.seq'::regclass);
+        exception when others then
+            null;
+        end;
     end;
     return new;
 end
@@ -164,7 +170,8 @@ $body$,
         -- NEW has no generated values yet in a BEFORE trigger.
         (select coalesce(string_agg(format(E'            former.%I := new.%I;\n', c.attname, c.attname), ''), '')
          from columns c where c.attgenerated <> ''),
-        (select string_agg(format(E'        new.%I := %s;\n', k.attname, k.value), '') from kept k)
+        (select string_agg(format(E'        new.%I := %s;\n', k.attname, k.value), '') from kept k),
+        w.version_column
     );
 end;
 comment on function rowbell.version_body(rowbell.watched) is 'The body of ~rowbell_version for one table.';
@@ -186,7 +193,7 @@ declare
     office text := nullif(current_setting('rowbell.branch', true), '');
 begin
     begin
-        if tg_op = 'UPDATE' then
+%10$s        if tg_op = 'UPDATE' then
             if %1$s then
                 return null;
             end if;
@@ -223,28 +230,36 @@ begin
     end if;
     moved := tg_op = 'UPDATE' and former_key is distinct from key;
     if moved or tg_op = 'DELETE' then
+        -- A key that changed: this number is the version of the new row, so the drain puts it right before that.
         insert into rowbell.sync_log (seq, channel, op, row_id, version, old, actor, branch)
-        values (nextval('rowbell.seq'::regclass), %8$L, 'delete', former_key, former_version, former, writer, office);
+        values (coalesce(number, nextval('rowbell.seq'::regclass)), %8$L, 'delete', former_key, former_version, former, writer, office);
         former := null;
     end if;
     if tg_op <> 'DELETE' then
         insert into rowbell.sync_log (seq, channel, op, row_id, version, row, old, actor, branch)
-        values (coalesce(number, nextval('rowbell.seq'::regclass)), %8$L,
+        values (nextval('rowbell.seq'::regclass), %8$L,
             case when tg_op = 'UPDATE' and not moved then 'update' else 'insert' end,
             key, number, image, former, writer, office);
     end if;
 %9$s    return null;
 end
 $body$,
-        case when w.version_column is null then 'new *= old' else format('new.%1$I = old.%1$I', w.version_column) end,
+        -- One trigger of the user's may sort after ours and change a row that was unchanged before.
+        case when w.version_column is null then '' else format('new.%1$I is not distinct from old.%1$I and ', w.version_column) end
+            || 'new *= old',
         case when w.version_column is null then '' else format(E'number := new.%I;\n            ', w.version_column) end,
         rowbell.key_expression(w.relation, 'new', w.key_columns),
-        rowbell.image_expression('new', w.omit),
+        rowbell.image_expression(w.relation, 'new', rowbell.omitted(w)),
         case when w.version_column is null then '' else format(E'former_version := coalesce(old.%I, 0);\n            ', w.version_column) end,
         rowbell.key_expression(w.relation, 'old', w.key_columns),
-        rowbell.image_expression('old', w.omit),
+        rowbell.image_expression(w.relation, 'old', rowbell.omitted(w)),
         w.channel,
-        case w.notify when 'never' then '' else format(E'    perform rowbell.ring(%L);\n', w.channel) end
+        case w.notify when 'never' then '' else format(E'    perform rowbell.ring(%L);\n', w.channel) end,
+        -- Columns to show are named one by one: a new one has to be noticed.
+        case when rowbell.omitted(w) = '{}' then '' else format(
+            E'        if (select c.relnatts <> %s from pg_class c where c.oid = %s) then\n'
+            '            raise exception ''a column was added'';\n        end if;\n',
+            (select c.relnatts from pg_class c where c.oid = w.relation), w.relation::oid) end
     );
 end;
 comment on function rowbell.log_body(rowbell.watched) is 'The body of !rowbell_log for one table.';

@@ -257,8 +257,12 @@ begin
     loop
         execute format('drop trigger %I on %s', name, w.relation);
     end loop;
-    foreach name in array array['_version', '_log', '_truncate'] loop
-        execute format('drop function if exists rowbell.%I()', w.channel || name);
+    for name in
+        select p.proname from pg_proc p
+        where p.pronamespace = 'rowbell'::regnamespace
+            and p.proname in (w.channel || '_version', w.channel || '_log', w.channel || '_truncate')
+    loop
+        execute format('drop function rowbell.%I()', name);
     end loop;
     delete from rowbell.watched x where x.channel = w.channel;
 end
@@ -312,6 +316,7 @@ begin
     w.key_columns := rowbell.key_columns("table");
     w.version_column := version_column;
     w.omit := coalesce(omit, '{}');
+    w.omit_numbers := array(select a.attnum from pg_attribute a where a.attrelid = "table" and a.attnum > 0 and a.attname = any (w.omit));
     w.notify := notify;
     w.replica := coalesce(replica, false);
     w.added_columns := coalesce(before.added_columns, '{}') || rowbell.add_columns("table", version_column);

@@ -18,12 +18,18 @@ with fresh as materialized (
         last_value(f.logged_at) over whole as last_at,
         last_value(f.actor) over whole as last_actor,
         last_value(f.branch) over whole as last_branch,
-        -- A delete comes right after the version it removes when the same transaction made the row anew.
-        case when f.op = 'delete' then
-            least(f.seq, lead(f.version) over (partition by f.xid, f.channel, f.row_id order by f.version, f.op = 'delete'))
-        else f.seq end as place
+        -- A delete comes before the same transaction makes the row anew, or makes it elsewhere: a move between
+        -- partitions logs the delete of one leaf and at once the insert into the other.
+        case when f.op = 'delete' then least(
+            f.seq,
+            lead(f.version) over (partition by f.xid, f.channel, f.row_id order by f.version, f.op = 'delete'),
+            case when lead(f.op) over logged = 'insert' and lead(f.channel) over logged = f.channel
+                and lead(f.version) over logged > f.version then lead(f.version) over logged end)
+        -- A version is drawn before the write and the seq after it, so only versions order nested writes.
+        else coalesce(f.version, f.seq) end as place
     from fresh f
-    window whole as (partition by f.xid order by f.seq rows between unbounded preceding and unbounded following)
+    window logged as (partition by f.xid order by f.seq),
+        whole as (partition by f.xid order by f.seq rows between unbounded preceding and unbounded following)
 )
 select p.snapshot, p.highest, p.durable,
     o.xid, o.seq, o.channel, o.op, o.row_id, o.version, o.row::text, o.old::text, o.last_at, o.last_actor, o.last_branch

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::TryStreamExt;
-use postgres_types::{PgLsn, ToSql};
+use postgres_types::ToSql;
 pub use tokio_postgres::Statement;
 use tokio_postgres::{Client, Row, RowStream};
 
@@ -17,8 +16,7 @@ use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot};
 
 const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
 const POSITION_NOW: &str = include_str!("../../sql/queries/position_now.sql");
-const WAL_INSERT_POSITION: &str = include_str!("../../sql/queries/wal_insert_position.sql");
-const WAL_FLUSHED_PAST: &str = include_str!("../../sql/queries/wal_flushed_past.sql");
+const FLUSH_LOG: &str = include_str!("../../sql/queries/flush_log.sql");
 
 /// Which channels a read of the log returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,11 +152,7 @@ impl Reading {
 /// Waits until everything visible now is on disk: what was sent to a client must survive a crash.
 async fn wait_until_durable(client: &Client) -> Result<()> {
     let failed = |error| database_error("could not wait for the write-ahead log", error);
-    let target: PgLsn = get(&client.query_one(WAL_INSERT_POSITION, &[]).await.map_err(failed)?, 0)?;
-    while !get::<bool>(&client.query_one(WAL_FLUSHED_PAST, &[&target]).await.map_err(failed)?, 0)? {
-        // PostgreSQL's WAL writer flushes what asynchronous commits left every 200 ms.
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    client.query_one(FLUSH_LOG, &[]).await.map_err(failed)?;
     Ok(())
 }
 

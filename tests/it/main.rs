@@ -9,6 +9,8 @@
 
 mod cli;
 mod connect;
+mod cursor;
+mod durable;
 mod embedded;
 mod feed;
 mod flow;
@@ -20,3 +22,5 @@ mod seam;
 mod socket;
 mod support;
 mod tls;
+mod triggers;
+mod watching;

@@ -52,7 +52,12 @@ pub async fn database_from(template: &str) -> Connector {
 /// A cluster in `scratch` that writes nothing safely, since nobody wants it back.
 pub fn fast_options(scratch: &Scratch) -> ClusterOptions {
     // Commits stay synchronous: the feed waits for those that are not.
-    let settings = [("fsync", "off"), ("full_page_writes", "off"), ("max_connections", "300")];
+    let settings = [
+        ("fsync", "off"),
+        ("full_page_writes", "off"),
+        ("max_connections", "300"),
+        ("max_prepared_transactions", "5"),
+    ];
     ClusterOptions {
         directory: scratch.join("pg"),
         settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),

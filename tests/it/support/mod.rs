@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod database;
 pub mod feed;
+pub mod mirror;
 pub mod program;
 pub mod scratch;
 pub mod socket;

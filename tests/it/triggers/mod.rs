@@ -1,0 +1,12 @@
+//! What every kind of write leaves in the log.
+
+mod altered;
+mod bells;
+mod images;
+mod keys;
+mod names;
+mod nested;
+mod partitions;
+mod sessions;
+mod together;
+mod writes;
