@@ -46,6 +46,7 @@ CREATE TABLE rowbell.watched (
     key_columns text[] NOT NULL,
     version_column text,
     omit text[] NOT NULL,
+    omit_numbers smallint[] NOT NULL,
     notify text NOT NULL,
     replica boolean NOT NULL,
     added_columns text[] NOT NULL,
@@ -57,6 +58,8 @@ CREATE TABLE rowbell.watched (
 COMMENT ON TABLE rowbell.watched IS 'One row per watch; `rowbell.channel` shows those whose table and triggers still exist.';
 
 COMMENT ON COLUMN rowbell.watched.version_column IS 'Null when feed-only.';
+
+COMMENT ON COLUMN rowbell.watched.omit_numbers IS 'The same columns by number: a renamed column stays secret.';
 
 COMMENT ON COLUMN rowbell.watched.added_columns IS 'What watch added to the table, and unwatch takes away again.';
 
@@ -215,8 +218,12 @@ begin
     loop
         execute format('drop trigger %I on %s', name, w.relation);
     end loop;
-    foreach name in array array['_version', '_log', '_truncate'] loop
-        execute format('drop function if exists rowbell.%I()', w.channel || name);
+    for name in
+        select p.proname from pg_proc p
+        where p.pronamespace = 'rowbell'::regnamespace
+            and p.proname in (w.channel || '_version', w.channel || '_log', w.channel || '_truncate')
+    loop
+        execute format('drop function rowbell.%I()', name);
     end loop;
     delete from rowbell.watched x where x.channel = w.channel;
 end
@@ -250,7 +257,7 @@ PARTITION BY LIST (slot);
 
 COMMENT ON TABLE rowbell.sync_log IS 'One row per change of a watched row; the only way a write reaches a subscriber.';
 
-COMMENT ON COLUMN rowbell.sync_log.seq IS 'Insert and update: the version. Delete and the rest: a number of its own.';
+COMMENT ON COLUMN rowbell.sync_log.seq IS 'Drawn when the row is logged, after every wait for other writers: commits are ordered by their last one.';
 
 COMMENT ON COLUMN rowbell.sync_log.xid IS 'The top-level transaction; a drain reads by it, never by seq.';
 
@@ -295,12 +302,12 @@ END;
 
 COMMENT ON FUNCTION rowbell.highest_xid() IS 'The highest transaction with a visible log row or tick: a cursor may claim nothing above it.';
 
-CREATE FUNCTION rowbell.image_expression(record_name text, omit text[]) RETURNS text
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) RETURNS text
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN CASE WHEN (cardinality(omit) = 0) THEN format('row_to_json(%s)'::text, record_name) ELSE format('rowbell.without(row_to_json(%s), %L::text[])'::text, record_name, omit) END;
+    RETURN (SELECT CASE WHEN (cardinality(image_expression.omit) = 0) THEN format('row_to_json(%s)'::text, image_expression.record_name) ELSE format('(select row_to_json(ctid) from (select %s) ctid)'::text, string_agg(format('%s.%I'::text, image_expression.record_name, a.attname), ', '::text ORDER BY a.attnum)) END AS format FROM pg_attribute a WHERE ((a.attrelid = (image_expression.relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attname <> ALL (image_expression.omit))));
 
-COMMENT ON FUNCTION rowbell.image_expression(record_name text, omit text[]) IS 'SQL text for the image of NEW or OLD.';
+COMMENT ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) IS 'SQL text for the image of NEW or OLD.';
 
 CREATE FUNCTION rowbell.install() RETURNS bigint
     LANGUAGE plpgsql
@@ -344,13 +351,6 @@ CREATE FUNCTION rowbell.key_expression(relation regclass, record_name text, key_
 
 COMMENT ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) IS 'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
 
-CREATE FUNCTION rowbell.key_text(image json, key_columns text[]) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN CASE cardinality(key_columns) WHEN 1 THEN (image ->> (key_columns)[1]) ELSE (SELECT (('['::text || string_agg(((key_text.image -> k.name))::text, ','::text ORDER BY k.place)) || ']'::text) FROM unnest(key_text.key_columns) WITH ORDINALITY k(name, place)) END;
-
-COMMENT ON FUNCTION rowbell.key_text(image json, key_columns text[]) IS 'The id of a row from its image; the slow way, for triggers in trouble.';
-
 CREATE FUNCTION rowbell.lock_briefly(relation regclass) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -376,6 +376,13 @@ $$;
 
 COMMENT ON FUNCTION rowbell.lock_briefly(relation regclass) IS 'Takes the table lock without making writers queue behind it for longer than 100 ms at a time.';
 
+CREATE FUNCTION rowbell.omitted(w rowbell.watched) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT COALESCE(array_agg((a.attname)::text ORDER BY a.attnum), '{}'::text[]) AS "coalesce" FROM pg_attribute a WHERE ((a.attrelid = ((omitted.w).relation)::oid) AND (NOT a.attisdropped) AND ((a.attnum = ANY ((omitted.w).omit_numbers)) OR (a.attname = ANY ((omitted.w).omit)))));
+
+COMMENT ON FUNCTION rowbell.omitted(w rowbell.watched) IS 'The columns left out, by the names they have now.';
+
 CREATE FUNCTION rowbell.log_body(w rowbell.watched) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -393,7 +400,7 @@ declare
     office text := nullif(current_setting(''rowbell.branch'', true), '''');
 begin
     begin
-        if tg_op = ''UPDATE'' then
+%10$s        if tg_op = ''UPDATE'' then
             if %1$s then
                 return null;
             end if;
@@ -430,37 +437,47 @@ begin
     end if;
     moved := tg_op = ''UPDATE'' and former_key is distinct from key;
     if moved or tg_op = ''DELETE'' then
+        -- A key that changed: this number is the version of the new row, so the drain puts it right before that.
         insert into rowbell.sync_log (seq, channel, op, row_id, version, old, actor, branch)
-        values (nextval(''rowbell.seq''::regclass), %8$L, ''delete'', former_key, former_version, former, writer, office);
+        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L, ''delete'', former_key, former_version, former, writer, office);
         former := null;
     end if;
     if tg_op <> ''DELETE'' then
         insert into rowbell.sync_log (seq, channel, op, row_id, version, row, old, actor, branch)
-        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L,
+        values (nextval(''rowbell.seq''::regclass), %8$L,
             case when tg_op = ''UPDATE'' and not moved then ''update'' else ''insert'' end,
             key, number, image, former, writer, office);
     end if;
 %9$s    return null;
 end
-'::text,
+'::text, (
          CASE
-             WHEN ((w).version_column IS NULL) THEN 'new *= old'::text
-             ELSE format('new.%1$I = old.%1$I'::text, (w).version_column)
-         END,
+             WHEN ((w).version_column IS NULL) THEN ''::text
+             ELSE format('new.%1$I is not distinct from old.%1$I and '::text, (w).version_column)
+         END || 'new *= old'::text),
          CASE
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('number := new.%I;
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'new'::text, (w).key_columns), rowbell.image_expression('new'::text, (w).omit),
+         END, rowbell.key_expression((w).relation, 'new'::text, (w).key_columns), rowbell.image_expression((w).relation, 'new'::text, rowbell.omitted(w)),
          CASE
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('former_version := coalesce(old.%I, 0);
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression('old'::text, (w).omit), (w).channel,
+         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w)), (w).channel,
          CASE (w).notify
              WHEN 'never'::text THEN ''::text
              ELSE format('    perform rowbell.ring(%L);
 '::text, (w).channel)
+         END,
+         CASE
+             WHEN (rowbell.omitted(w) = '{}'::text[]) THEN ''::text
+             ELSE format('        if (select c.relnatts <> %s from pg_class c where c.oid = %s) then
+            raise exception ''a column was added'';
+        end if;
+'::text, ( SELECT c.relnatts
+                FROM pg_class c
+               WHERE (c.oid = ((log_body.w).relation)::oid)), ((w).relation)::oid)
          END) AS format;
 END;
 
@@ -521,22 +538,24 @@ COMMENT ON FUNCTION rowbell.refuse(reason text, advice text) IS 'Raises a refusa
 CREATE FUNCTION rowbell.rescue(channel text, subject anyelement, OUT found_key text, OUT found_version bigint, OUT found_image json) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
     w rowbell.watched;
 begin
     select * into w from rowbell.watched x where x.channel = rescue.channel;
-    found_image := row_to_json(subject);
-    found_key := rowbell.key_text(found_image, rowbell.key_columns(w.relation));
-    found_version := found_image ->> w.version_column;
-    if w.omit <> '{}' then
-        found_image := rowbell.without(found_image, w.omit);
-    end if;
+    begin
+        execute 'select ' || coalesce(rowbell.key_expression(w.relation, '($1)', rowbell.key_columns(w.relation)), 'null')
+        into found_key using subject;
+        execute format('select ($1).%I', w.version_column) into found_version using subject;
+    exception when others then
+        null;
+    end;
+    execute 'select ' || rowbell.image_expression(w.relation, '($1)', rowbell.omitted(w)) into found_image using subject;
 exception when others then
-    -- The image itself cannot be made, or not without what must be left out of it.
+    -- The image itself cannot be made.
     found_image := null;
 end
-$$;
+$_$;
 
 COMMENT ON FUNCTION rowbell.rescue(channel text, subject anyelement, OUT found_key text, OUT found_version bigint, OUT found_image json) IS 'What can be known of a row whose trigger function no longer fits its table; slow, and never raises.';
 
@@ -549,7 +568,7 @@ declare
 begin
     select * into w from rowbell.watched x where x.channel = resync.channel;
     if not found then
-        perform rowbell.refuse(format('channel %s is not watched', quote_literal(channel)), 'rowbell channels lists what is');
+        perform rowbell.refuse(format('channel %s is not watched', quote_nullable(channel)), 'rowbell channels lists what is');
     end if;
     w.key_columns := rowbell.key_columns(w.relation);
     update rowbell.watched x set key_columns = w.key_columns where x.channel = w.channel;
@@ -662,8 +681,12 @@ begin
             end if;
         end if;
 %s    exception when others then
-        -- A column was renamed, dropped or retyped under us: the write goes on without a version.
-        null;
+        -- A column was renamed, dropped or retyped under us: a version alone, so that the change is logged.
+        begin
+            new.%I := nextval(''rowbell.seq''::regclass);
+        exception when others then
+            null;
+        end;
     end;
     return new;
 end
@@ -674,7 +697,7 @@ end
             FROM columns c
            WHERE (c.attgenerated <> ''::"char")), ( SELECT string_agg(format('        new.%I := %s;
 '::text, k.attname, k.value), ''::text) AS string_agg
-            FROM kept k)) AS format;
+            FROM kept k), (w).version_column) AS format;
 END;
 
 COMMENT ON FUNCTION rowbell.version_body(w rowbell.watched) IS 'The body of ~rowbell_version for one table.';
@@ -694,7 +717,7 @@ begin
     end if;
     perform rowbell.check_columns("table", omit, version_column);
     if notify is null or notify not in ('auto', 'always', 'never') then
-        perform rowbell.refuse(format('notify cannot be %s', coalesce(quote_literal(notify), 'null')), 'use auto, always or never');
+        perform rowbell.refuse(format('notify cannot be %s', quote_nullable(notify)), 'use auto, always or never');
     end if;
     perform rowbell.lock_briefly("table");
     -- Tables dropped while watched leave their record behind; their names are free.
@@ -710,6 +733,7 @@ begin
     w.key_columns := rowbell.key_columns("table");
     w.version_column := version_column;
     w.omit := coalesce(omit, '{}');
+    w.omit_numbers := array(select a.attnum from pg_attribute a where a.attrelid = "table" and a.attnum > 0 and a.attname = any (w.omit));
     w.notify := notify;
     w.replica := coalesce(replica, false);
     w.added_columns := coalesce(before.added_columns, '{}') || rowbell.add_columns("table", version_column);
@@ -725,13 +749,6 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean) IS 'Attaches Rowbell to a table and returns its channel; on a watched table it applies the new options and subscribers start over.';
-
-CREATE FUNCTION rowbell.without(image json, omit text[]) RETURNS json
-    LANGUAGE sql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT COALESCE(json_object_agg(e.key, e.value), '{}'::json) AS "coalesce" FROM json_each(without.image) e(key, value) WHERE (e.key <> ALL (without.omit)));
-
-COMMENT ON FUNCTION rowbell.without(image json, omit text[]) IS 'The image less some columns. json, not jsonb: jsonb refuses \u0000 and numbers that json can hold.';
 
 CREATE FUNCTION rowbell.write_function(name text, settings text, body text) RETURNS void
     LANGUAGE plpgsql
@@ -787,7 +804,7 @@ CREATE VIEW rowbell.channel AS
     w.key_columns,
     w.version_column,
     (w.version_column IS NULL) AS feed_only,
-    w.omit,
+    rowbell.omitted(w.*) AS omit,
     w.notify,
     w.replica,
     w.watched_at
@@ -1124,7 +1141,7 @@ REVOKE ALL ON FUNCTION rowbell.slot() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.highest_xid() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.image_expression(record_name text, omit text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.install() FROM PUBLIC;
 
@@ -1132,9 +1149,9 @@ REVOKE ALL ON FUNCTION rowbell.key_columns(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.key_text(image json, key_columns text[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION rowbell.lock_briefly(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.omitted(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.log_body(w rowbell.watched) FROM PUBLIC;
 
@@ -1161,8 +1178,6 @@ REVOKE ALL ON FUNCTION rowbell.unwatch("table" regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.version_body(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION rowbell.without(image json, omit text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.write_function(name text, settings text, body text) FROM PUBLIC;
 

@@ -300,7 +300,7 @@ begin
     end if;
     perform rowbell.check_columns("table", omit, version_column);
     if notify is null or notify not in ('auto', 'always', 'never') then
-        perform rowbell.refuse(format('notify cannot be %s', coalesce(quote_literal(notify), 'null')), 'use auto, always or never');
+        perform rowbell.refuse(format('notify cannot be %s', quote_nullable(notify)), 'use auto, always or never');
     end if;
     perform rowbell.lock_briefly("table");
     -- Tables dropped while watched leave their record behind; their names are free.
@@ -371,7 +371,7 @@ declare
 begin
     select * into w from rowbell.watched x where x.channel = resync.channel;
     if not found then
-        perform rowbell.refuse(format('channel %s is not watched', quote_literal(channel)), 'rowbell channels lists what is');
+        perform rowbell.refuse(format('channel %s is not watched', quote_nullable(channel)), 'rowbell channels lists what is');
     end if;
     w.key_columns := rowbell.key_columns(w.relation);
     update rowbell.watched x set key_columns = w.key_columns where x.channel = w.channel;

@@ -26,7 +26,7 @@ async fn nothing_leaves_before_it_is_on_disk_and_nothing_waits_for_others() {
     let cluster = Cluster::open(&options).await.expect("the cluster starts");
     let connector = Connector::parse(&cluster.url()).expect("a good URL");
     migrate_up(&connector).await.expect("migrates");
-    let database = Database { connector };
+    let database = Database { connector, url: cluster.url() };
     database.run("create table item (id integer primary key); select rowbell.watch('item')").await;
     let mut reader = LogReader::new(&database).await;
     let (idle, lazy) = (database.link().await, database.link().await);
