@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::connect::Connector;
@@ -62,7 +63,12 @@ pub async fn probe(listen: &Connector, ring: &Connector) -> Result<()> {
     let failed = |error| database_error("could not try the bell", error);
     let mut link = listen.connect("probe").await?;
     link.client.batch_execute(&LISTEN.replace("{topic}", &name)).await.map_err(failed)?;
-    ring.connect("probe").await?.client.execute(NOTIFY, &[&name]).await.map_err(failed)?;
+    ring.connect("probe")
+        .await?
+        .client
+        .execute_typed(NOTIFY, &[(&name, Type::TEXT)])
+        .await
+        .map_err(failed)?;
     let heard = async {
         while let Some(message) = link.messages.recv().await {
             if matches!(message, Message::Bell { topic } if topic == name) {

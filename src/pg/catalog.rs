@@ -53,7 +53,7 @@ pub struct WatchOptions {
 
 /// All watched tables, by channel.
 pub async fn channels(client: &Client) -> Result<Vec<Channel>> {
-    let rows = client.query(CHANNELS, &[]).await;
+    let rows = client.query_typed(CHANNELS, &[]).await;
     let rows = rows.map_err(|error| database_error("could not read the watched tables", error))?;
     let read = |row: &tokio_postgres::Row| Channel {
         name: Arc::from(row.get::<_, &str>(0)),
@@ -92,7 +92,7 @@ pub async fn unwatch(connector: &Connector, table: &str) -> Result<(String, Vec<
 
 /// How full PostgreSQL's queue of unread notifications is, from 0 to 1.
 pub async fn queue_usage(client: &Client) -> Result<f64> {
-    let row = client.query_one(QUEUE_USAGE, &[]).await;
+    let row = client.query_typed_one(QUEUE_USAGE, &[]).await;
     Ok(row.map_err(|error| database_error("could not read the notification queue", error))?.get(0))
 }
 

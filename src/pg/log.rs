@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use postgres_types::ToSql;
+use postgres_types::{ToSql, Type};
 pub use tokio_postgres::Statement;
 use tokio_postgres::{Client, Row, RowStream};
 
@@ -123,10 +123,11 @@ pub async fn read_between(
     channels: &Channels,
 ) -> Result<Reading> {
     let client = pool.client("could not read the log").await?;
-    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), Some(PgSnapshot(until.clone())));
-    let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &to];
-    // Prepared anew each time, so that the plan fits the distance.
-    let rows = client.query_raw(CHANGES_SINCE, parameters).await;
+    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), PgSnapshot(until.clone()));
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&from, Type::PG_SNAPSHOT), (&names, Type::TEXT_ARRAY), (&to, Type::PG_SNAPSHOT)];
+    // Not prepared: the plan fits the distance, and a pooler in transaction mode does not mind.
+    let rows = client.query_typed_raw(CHANGES_SINCE, parameters).await;
     let rows = rows.map_err(|error| database_error("could not read the log", error))?;
     Ok(Reading { rows: Box::pin(rows), _client: client })
 }

@@ -49,7 +49,7 @@ pub async fn migrate_up(connector: &Connector) -> Result<Vec<String>> {
         );
         if error.is_refused() { error.with_hint(grant) } else { error }
     };
-    if !client.query_one(SCHEMA_EXISTS, &[]).await.map_err(failed)?.get::<_, bool>(0) {
+    if !client.query_typed_one(SCHEMA_EXISTS, &[]).await.map_err(failed)?.get::<_, bool>(0) {
         client.batch_execute(CREATE_SCHEMA).await.map_err(create)?;
     }
     let status = status_of(client).await?;
@@ -89,7 +89,7 @@ fn newer(status: &SchemaStatus) -> Error {
 }
 
 async fn check_server(client: &Client) -> Result<()> {
-    let row = client.query_one(SERVER_VERSION, &[]).await;
+    let row = client.query_typed_one(SERVER_VERSION, &[]).await;
     let row = row.map_err(|error| database_error("could not read the server's version", error))?;
     if row.get::<_, i32>(0) >= OLDEST_SERVER {
         return Ok(());
@@ -100,8 +100,9 @@ async fn check_server(client: &Client) -> Result<()> {
 
 async fn status_of(client: &Client) -> Result<SchemaStatus> {
     let failed = |error| database_error("could not read the version of schema rowbell", error);
-    let exists: bool = client.query_one(SCHEMA_EXISTS, &[]).await.map_err(failed)?.get(0);
-    let at = if exists { client.query_one(SCHEMA_VERSION, &[]).await.map_err(failed)?.get(0) } else { 0 };
+    let exists: bool = client.query_typed_one(SCHEMA_EXISTS, &[]).await.map_err(failed)?.get(0);
+    let at =
+        if exists { client.query_typed_one(SCHEMA_VERSION, &[]).await.map_err(failed)?.get(0) } else { 0 };
     let runner = runner();
     let mut migrations: Vec<_> = runner.get_migrations().iter().collect();
     migrations.sort_by_key(|migration| migration.version());

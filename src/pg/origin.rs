@@ -1,5 +1,6 @@
 //! Which log and which life of the database a position belongs to.
 
+use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::fault::database_error;
@@ -15,7 +16,7 @@ const GENERATION_SURVIVED: &str = include_str!("../../sql/queries/generation_sur
 /// Refused where the log was written in another cluster or database than this one.
 pub async fn open_origin(client: &Client) -> Result<Origin> {
     let failed = |error| database_error("could not read which log this database holds", error);
-    let row = client.query_opt(ORIGIN, &[]).await.map_err(failed)?;
+    let row = client.query_typed_opt(ORIGIN, &[]).await.map_err(failed)?;
     let row = row.ok_or_else(|| {
         Error::refused("the log of this database is not installed").with_hint("run rowbell migrate")
     })?;
@@ -36,7 +37,12 @@ pub async fn judge(client: &Client, here: Origin, cursor: &Cursor) -> Result<Opt
         return Ok(None);
     }
     let claimed = Xid8(cursor.snapshot.xmax().saturating_sub(1));
-    let row = client.query_opt(GENERATION_SURVIVED, &[&cursor.origin.generation, &claimed]).await;
+    let row = client
+        .query_typed_opt(
+            GENERATION_SURVIVED,
+            &[(&cursor.origin.generation, Type::INT8), (&claimed, Type::XID8)],
+        )
+        .await;
     let row = row.map_err(|error| database_error("could not compare generations", error))?;
     // A generation nobody recorded here began on a timeline that was lost.
     let survived = row.is_some_and(|row| row.get(0));
