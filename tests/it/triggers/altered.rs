@@ -1,6 +1,7 @@
 //! Tables that change under their triggers: no write fails, and every row of the log is right.
 
 use rowbell::words::{Change, Op};
+use serde_json::Value;
 
 use crate::support::mirror::{Mirror, line};
 
@@ -157,12 +158,20 @@ impl Mirror {
         self.tell_loosely().await
     }
 
-    /// Without the copy; says of each change whether it has a version.
+    /// Without the copy; says of each change whether its version is a new one.
     async fn tell_loosely(&mut self) -> Vec<String> {
         let telling = |change: &Change| match change.op {
             Op::Resync => line(change),
+            Op::Update => format!("{} {}", line(change), former_version(change) < change.version),
             _ => format!("{} {}", line(change), change.version.is_some()),
         };
         self.unchecked().await.iter().map(telling).collect()
     }
+}
+
+/// The version in the former image, whatever its type is by now.
+fn former_version(change: &Change) -> Option<i64> {
+    let old: Value = serde_json::from_str(change.old.as_deref()?).expect("JSON");
+    let version = old.get("version")?;
+    version.as_i64().or_else(|| version.as_str()?.parse().ok())
 }
