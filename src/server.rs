@@ -47,20 +47,25 @@ impl Server {
         let bound = bound_address(&tcp)?;
         // The listener outlives the sessions, which may still read to the end of a frame.
         let (stop_edge, stop_feed) = (shutdown.child_token(), CancellationToken::new());
-        let _stop_feed = stop_feed.clone().drop_guard();
-        let mut listening = tokio::spawn(self.listener.run(stop_feed));
+        let _stop_when_dropped = stop_feed.clone().drop_guard();
+        let mut listening = tokio::spawn(self.listener.run(stop_feed.clone()));
         let door = Arc::new(Door::new(&self.config, bound));
         let probe = Arc::new(DatabaseProbe { pool: self.pool, feed: self.feed.clone() });
         let feed = Arc::new(self.feed);
         let edge = Edge::new(feed, probe, Arc::clone(&door), self.config.feed, stop_edge.clone());
         let routes = socket::guarded(door, socket::routes(edge.clone()));
-        let result = tokio::select! {
-            () = socket::serve(tcp, routes, stop_edge.clone()) => Ok(()),
-            ended = &mut listening => ended.unwrap_or_else(|error| Err(Error::unexpected("the listener stopped").with_source(error))),
+        let stopped = |error| Err(Error::unexpected("the listener stopped").with_source(error));
+        let ended = tokio::select! {
+            () = socket::serve(tcp, routes, stop_edge.clone()) => None,
+            ended = &mut listening => Some(ended.unwrap_or_else(stopped)),
         };
         stop_edge.cancel();
         edge.ended().await;
-        result
+        stop_feed.cancel();
+        match ended {
+            Some(ended) => ended,
+            None => listening.await.unwrap_or_else(stopped),
+        }
     }
 }
 

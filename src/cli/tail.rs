@@ -50,14 +50,17 @@ impl Tail {
         let pool = connector.pool(config.pool)?;
         let (feed, listener) = Feed::new(config, connector, pool);
         let shutdown = CancellationToken::new();
-        let listening = tokio::spawn(listener.run(shutdown.clone()));
+        let mut listening = tokio::spawn(listener.run(shutdown.clone()));
+        let stopped = |error| Err(Error::unexpected("the listener stopped").with_source(error));
         let told = tokio::select! {
             told = self.follow(&feed, topic, start) => told,
-            ended = listening => ended.unwrap_or_else(|error| Err(Error::unexpected("the listener stopped").with_source(error))),
+            ended = &mut listening => return ended.unwrap_or_else(stopped),
             _ = tokio::signal::ctrl_c() => Ok(()),
         };
         shutdown.cancel();
-        told
+        // Seen to its end, or it would complain of a connection that closes with the program.
+        let ended = listening.await.unwrap_or_else(stopped);
+        told.and(ended)
     }
 
     async fn follow(&self, feed: &Feed, topic: Topic, start: Start) -> Result<()> {
