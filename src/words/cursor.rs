@@ -120,13 +120,15 @@ impl Cursor {
             return Err(BadCursor("it has a format this version does not know"));
         }
         let origin = Origin { installation: reader.i64()?, generation: reader.i64()? };
-        let xmax = reader.varint()?;
+        // PostgreSQL knows no transaction 0, and refuses a snapshot that names it.
+        let xmax = reader.varint().and_then(some_xid)?;
         let mut in_progress = Vec::new();
         let mut above = xmax;
         while !reader.0.is_empty() {
             let step = reader.varint()?;
             above =
                 above.checked_sub(step).filter(|_| step > 0).ok_or(BadCursor("its ids are out of order"))?;
+            above = some_xid(above)?;
             in_progress.push(above);
         }
         in_progress.reverse();
@@ -183,6 +185,10 @@ impl Reader<'_> {
         }
         Err(BadCursor("a number in it is too large"))
     }
+}
+
+fn some_xid(xid: Xid) -> Result<Xid, BadCursor> {
+    if xid == 0 { Err(BadCursor("it names a transaction that cannot be")) } else { Ok(xid) }
 }
 
 fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
@@ -251,13 +257,22 @@ mod tests {
         assert!(Cursor::parse(&"A".repeat(LONGEST_TEXT + 1)).is_err());
     }
 
+    #[test]
+    fn a_transaction_that_cannot_be_is_refused() {
+        let origin = Origin { installation: 1, generation: 2 };
+        for snapshot in [snapshot(0, &[]), snapshot(7, &[0, 3])] {
+            let text = Cursor { origin, snapshot }.to_string();
+            assert!(Cursor::parse(&text).is_err(), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn what_is_written_is_read(installation: i64, generation: i64, xmax: u64, gaps in prop::collection::vec(1..1000u64, 0..50)) {
+        fn what_is_written_is_read(installation: i64, generation: i64, xmax in 1..=u64::MAX, gaps in prop::collection::vec(1..1000u64, 0..50)) {
             let mut in_progress = Vec::new();
             let mut at = xmax;
             for gap in gaps {
-                let Some(next) = at.checked_sub(gap) else { break };
+                let Some(next) = at.checked_sub(gap).filter(|next| *next > 0) else { break };
                 in_progress.push(next);
                 at = next;
             }
