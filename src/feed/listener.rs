@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::FutureExt;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -163,7 +164,9 @@ impl Listener {
                 woken = Woken::Catalog;
             }
         }
-        woken
+        // The drain that follows is the one a joiner waits for, whatever else woke us.
+        let wished = self.shared.hub.wish.notified().now_or_never().is_some();
+        if wished && !matches!(woken, Woken::Gap) { Woken::Catalog } else { woken }
     }
 
     fn heard(message: Option<Message>) -> Woken {
