@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::pg::log::Channels;
 use crate::words::frame::ResetReason;
-use crate::words::{Cursor, Topic};
+use crate::words::{Cursor, Origin, Topic};
 
 /// What travels down a topic's live stream.
 #[derive(Debug, Clone)]
@@ -54,6 +54,8 @@ struct State {
     draining: Option<Covered>,
     /// How many drains have begun; a joiner that needs a fresh one waits for the next number.
     begun: u64,
+    /// The number of the newest stream.
+    streams: u64,
     /// Since when the listening connection has been away.
     away_since: Option<Instant>,
 }
@@ -61,6 +63,8 @@ struct State {
 /// The live stream of one topic.
 #[derive(Debug)]
 struct Stream {
+    /// Tells it from those the topic had before.
+    number: u64,
     tx: broadcast::Sender<Event>,
     /// Joiners that have not taken their place yet; keeps the topic wanted.
     joining: usize,
@@ -100,6 +104,7 @@ pub struct Place {
     pub events: broadcast::Receiver<Event>,
     /// `N` at that moment.
     pub position: Arc<Cursor>,
+    stream: u64,
 }
 
 /// What a joiner is told.
@@ -109,6 +114,8 @@ pub enum Joined {
     Held(Place),
     /// Only a later drain can tell.
     NeedsDrain,
+    /// The database began another life since the client's cursor was judged.
+    Moved,
     /// The client has seen what this database, looked at just now, has not.
     Ahead,
     /// There is no such channel.
@@ -129,9 +136,7 @@ impl Hub {
 
     /// Makes the topic wanted until the guard is dropped.
     pub fn announce(self: &Arc<Self>, topic: &Topic) -> Joining {
-        let mut state = self.state();
-        let backlog = self.backlog;
-        state.topics.entry(topic.clone()).or_insert_with(|| Stream::new(backlog)).joining += 1;
+        self.state().stream(topic, self.backlog).joining += 1;
         Joining { hub: Arc::clone(self), topic: topic.clone() }
     }
 
@@ -143,7 +148,8 @@ impl Hub {
     /// Takes a place, if the drained channels hold the topic and the position covers what the client has seen.
     ///
     /// `fresh` says that a drain was made for this joiner, so that catalog and position are not from before it came.
-    pub fn join(&self, topic: &Topic, seen: Option<&Cursor>, fresh: bool) -> Joined {
+    /// What the client has seen comes with the origin it was judged against.
+    pub fn join(&self, topic: &Topic, seen: Option<(&Cursor, Origin)>, fresh: bool) -> Joined {
         let mut state = self.state();
         let in_flight = state.draining.as_ref().is_none_or(|draining| draining.holds(topic));
         if !in_flight || !state.drained.holds(topic) {
@@ -157,19 +163,22 @@ impl Hub {
         let Some(position) = state.position.clone() else {
             return Joined::NeedsDrain;
         };
-        if seen.is_some_and(|cursor| !position.snapshot.covers_all_of(&cursor.snapshot)) {
+        if seen.is_some_and(|(_, judged)| judged != position.origin) {
+            return Joined::Moved;
+        }
+        if seen.is_some_and(|(cursor, _)| !position.snapshot.covers_all_of(&cursor.snapshot)) {
             return if fresh { Joined::Ahead } else { Joined::NeedsDrain };
         }
-        let backlog = self.backlog;
-        let stream = state.topics.entry(topic.clone()).or_insert_with(|| Stream::new(backlog));
-        Joined::Held(Place { events: stream.tx.subscribe(), position })
+        Joined::Held(state.stream(topic, self.backlog).place(position))
     }
 
-    /// The place of a subscriber that fell out of the stream; none when the topic ended meanwhile.
-    pub fn rejoin(&self, topic: &Topic) -> Option<Place> {
+    /// A new place for a subscriber that was too slow for the old one; none when the stream ended meanwhile,
+    /// though the topic may have another by now.
+    pub fn rejoin(&self, topic: &Topic, old: &Place) -> Option<Place> {
         let state = self.state();
         let position = state.position.clone()?;
-        state.topics.get(topic).map(|stream| Place { events: stream.tx.subscribe(), position })
+        let stream = state.topics.get(topic).filter(|stream| stream.number == old.stream)?;
+        Some(stream.place(position))
     }
 
     /// Waits until the drain of that number, or a later one, has been published.
@@ -234,14 +243,15 @@ impl Hub {
         mut event_for: impl FnMut(&Topic, bool) -> Option<Event>,
     ) {
         let mut state = self.state();
-        state.topics.retain(|topic, stream| {
+        let State { topics, streams, .. } = &mut *state;
+        topics.retain(|topic, stream| {
             let moved = stream.spoke_at.as_ref().is_none_or(|at| at.snapshot != drain.cursor.snapshot);
             let Some(event) = event_for(topic, moved && stream.spoke.elapsed() >= drain.quiet) else {
                 return true;
             };
             stream.spoke = Instant::now();
             stream.spoke_at = Some(Arc::clone(drain.cursor));
-            stream.say(event, self.backlog)
+            stream.say(event, streams, self.backlog)
         });
         state.position = Some(Arc::clone(drain.cursor));
         state.drained = drain.covered;
@@ -258,17 +268,18 @@ impl Hub {
     /// Topics that name a channel which is no longer watched end.
     pub(super) fn end_unwatched(&self) {
         let mut state = self.state();
-        let State { topics, catalog, .. } = &mut *state;
+        let State { topics, catalog, streams, .. } = &mut *state;
         topics.retain(|topic, stream| {
             let gone = topic.channels().unwrap_or_default().iter().any(|name| !catalog.contains(name));
-            !gone || stream.say(Event::Unwatched, self.backlog)
+            !gone || stream.say(Event::Unwatched, streams, self.backlog)
         });
     }
 
     /// The database is not the one the position came from: everybody starts over.
     pub(super) fn reset_all(&self, reason: ResetReason) {
         let mut state = self.state();
-        state.topics.retain(|_, stream| stream.say(Event::Reset(reason), self.backlog));
+        let State { topics, streams, .. } = &mut *state;
+        topics.retain(|_, stream| stream.say(Event::Reset(reason), streams, self.backlog));
         state.position = None;
         state.drained = Covered::default();
         state.draining = None;
@@ -288,20 +299,34 @@ pub struct Published<'a> {
     pub quiet: Duration,
 }
 
+impl State {
+    /// The topic's stream, which begins here where it had none.
+    fn stream(&mut self, topic: &Topic, backlog: usize) -> &mut Stream {
+        let Self { topics, streams, .. } = self;
+        topics.entry(topic.clone()).or_insert_with(|| Stream::new(streams, backlog))
+    }
+}
+
 impl Stream {
-    fn new(backlog: usize) -> Self {
+    /// `newest` is the number of the newest stream so far.
+    fn new(newest: &mut u64, backlog: usize) -> Self {
         let (tx, _) = broadcast::channel(backlog);
-        Self { tx, joining: 0, spoke: Instant::now(), spoke_at: None }
+        *newest += 1;
+        Self { number: *newest, tx, joining: 0, spoke: Instant::now(), spoke_at: None }
+    }
+
+    fn place(&self, position: Arc<Cursor>) -> Place {
+        Place { events: self.tx.subscribe(), position, stream: self.number }
     }
 
     /// Hands an event to everyone on the stream; false when the topic has ended and nobody is about to join it.
-    fn say(&mut self, event: Event, backlog: usize) -> bool {
+    fn say(&mut self, event: Event, newest: &mut u64, backlog: usize) -> bool {
         let ends = matches!(event, Event::Reset(_) | Event::Last(..) | Event::Unwatched);
         // Nobody there is no fault: the topic goes with the next look at what is wanted.
         let _ = self.tx.send(event);
         if ends {
             // Those about to join come after the end, on a stream of their own.
-            *self = Self { joining: self.joining, ..Self::new(backlog) };
+            *self = Self { joining: self.joining, ..Self::new(newest, backlog) };
         }
         !ends || self.joining > 0
     }

@@ -21,7 +21,7 @@ use crate::pg::connect::Connector;
 use crate::pg::origin;
 use crate::pg::pool::Pool;
 use crate::words::frame::ResetReason;
-use crate::words::{Cursor, Error, FeedConfig, Result, Topic};
+use crate::words::{Cursor, Error, FeedConfig, Origin, Result, Topic};
 use hub::{Hub, Joined, Place};
 
 /// How long a joiner waits for the database before it is told to come back.
@@ -64,11 +64,9 @@ impl Feed {
         let _wanted = hub.announce(&topic);
         let seen = match start {
             Start::Now => None,
-            Start::After(cursor) => match self.judge(&cursor).await? {
-                Some(reason) => return Ok(Opened::Reset(reason)),
-                None => Some(cursor),
-            },
+            Start::After(cursor) => Some(cursor),
         };
+        let mut judged = None;
         // "From now on" means after a snapshot taken from now on; who continues may take any that is far enough.
         let mut fresh = false;
         if seen.is_none() {
@@ -76,19 +74,31 @@ impl Feed {
             fresh = true;
         }
         loop {
-            match hub.join(&topic, seen.as_ref(), fresh) {
+            let seen_by = match (&seen, judged) {
+                (None, _) => None,
+                (Some(cursor), Some(origin)) => Some((cursor, origin)),
+                (Some(cursor), None) => match self.judge(cursor).await? {
+                    (origin, None) => Some((cursor, *judged.insert(origin))),
+                    (_, Some(reason)) => return Ok(Opened::Reset(reason)),
+                },
+            };
+            match hub.join(&topic, seen_by, fresh) {
                 Joined::Held(place) => return Ok(Opened::Held(Box::new(self.hold(topic, seen, place)))),
                 Joined::Unknown(name) => return Ok(Opened::UnknownChannel(name.to_string())),
                 // A fresh snapshot of the same database covers whatever it has ever handed out.
                 Joined::Ahead => return Ok(Opened::Reset(ResetReason::Lost)),
+                Joined::Moved => {
+                    judged = None;
+                    continue;
+                }
                 Joined::NeedsDrain => hub.drained(hub.next_drain()).await,
             }
             fresh = true;
         }
     }
 
-    /// Why a cursor cannot be continued; none where it can.
-    async fn judge(&self, cursor: &Cursor) -> Result<Option<ResetReason>> {
+    /// Why a cursor cannot be continued, none where it can; and the origin for which that holds.
+    async fn judge(&self, cursor: &Cursor) -> Result<(Origin, Option<ResetReason>)> {
         let hub = &self.0.hub;
         let here = loop {
             match hub.position() {
@@ -97,10 +107,10 @@ impl Feed {
             }
         };
         if cursor.origin == here {
-            return Ok(None);
+            return Ok((here, None));
         }
         let client = self.0.pool.client("could not judge a cursor").await?;
-        origin::judge(&client, here, cursor).await
+        Ok((here, origin::judge(&client, here, cursor).await?))
     }
 
     fn hold(&self, topic: Topic, seen: Option<Cursor>, place: Place) -> Subscription {

@@ -55,7 +55,7 @@ impl<'a> Dispatch<'a> {
         };
         let mut encoder = CommitsEncoder::new(topic, self.frame_limit);
         let mut parts = Vec::new();
-        let mut any = false;
+        let (mut any, mut ended) = (false, false);
         for commit in commits {
             for change in commit.changes.iter().filter(|change| topic.holds(&change.channel)) {
                 match change.op {
@@ -64,18 +64,22 @@ impl<'a> Dispatch<'a> {
                     Op::Unwatch if topic.channels().is_none() => {
                         return Some(Event::Reset(ResetReason::Schema));
                     }
-                    Op::Unwatch if any => {
-                        let (parts, cursor) = self.frame(parts, encoder);
-                        return Some(Event::Last(parts, cursor));
+                    // The topic's other channels go on to the end of the drain, which is what the cursor claims.
+                    Op::Unwatch => {
+                        ended = true;
+                        continue;
                     }
-                    Op::Unwatch => return Some(Event::Unwatched),
                     Op::Insert | Op::Update | Op::Delete | Op::Truncate => {}
                 }
                 any = true;
                 parts.extend(encoder.push(&commit.head, change));
             }
         }
-        any.then(|| self.frame(parts, encoder)).map(|(parts, cursor)| Event::Frame(parts, cursor))
+        if !any {
+            return ended.then_some(Event::Unwatched);
+        }
+        let (parts, cursor) = self.frame(parts, encoder);
+        Some(if ended { Event::Last(parts, cursor) } else { Event::Frame(parts, cursor) })
     }
 
     fn frame(&self, mut parts: Vec<Bytes>, encoder: CommitsEncoder) -> (Arc<[Bytes]>, Arc<Cursor>) {

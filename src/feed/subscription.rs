@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::Shared;
 use super::backoff::Backoff;
@@ -74,6 +74,8 @@ struct Behind {
     /// Changes already in the frame. A read that broke off is repeated, and yields the same changes in the same
     /// order, so these are passed over.
     taken: usize,
+    /// A channel of the topic ended on the way.
+    ended: bool,
     backoff: Backoff,
 }
 
@@ -81,8 +83,6 @@ struct Behind {
 enum Step {
     Part(Bytes),
     Finished,
-    /// The channel ended here.
-    Ended,
     Reset,
 }
 
@@ -151,7 +151,7 @@ impl Subscription {
         let encoder = CommitsEncoder::new(&self.topic, self.shared.config.frame_limit);
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         self.shared.stats.catch_ups.add(1);
-        self.behind = Some(Behind { until, reading: None, encoder, taken: 0, backoff });
+        self.behind = Some(Behind { until, reading: None, encoder, taken: 0, ended: false, backoff });
     }
 
     fn hold_parts(&mut self, parts: impl IntoIterator<Item = Bytes>, cursor: Arc<Cursor>) {
@@ -171,7 +171,7 @@ impl Subscription {
             }
             Ok(Event::Unwatched) => return Some(Delivery::Unwatched),
             Err(RecvError::Lagged(_)) => return self.leave_stream(),
-            // The topic ended, and its last word was overtaken by newer events.
+            // Every stream ends with a last word, so this place is not seen.
             Err(RecvError::Closed) => return Some(Delivery::Reset(ResetReason::Schema)),
         }
         None
@@ -179,13 +179,32 @@ impl Subscription {
 
     /// Too slow for the stream: takes a new place and reads from the log what lies between.
     fn leave_stream(&mut self) -> Option<Delivery> {
-        let Some(place) = self.shared.hub.rejoin(&self.topic) else {
-            return Some(Delivery::Reset(ResetReason::Schema));
+        let Some(place) = self.shared.hub.rejoin(&self.topic, &self.place) else {
+            return self.last_word();
         };
         let until = Arc::clone(&place.position);
         self.place = place;
         self.fall_behind(until);
         None
+    }
+
+    /// How the stream ended: its last event is still there, since nothing came after it.
+    fn last_word(&mut self) -> Option<Delivery> {
+        loop {
+            match self.place.events.try_recv() {
+                Ok(Event::Reset(reason)) => return Some(Delivery::Reset(reason)),
+                Ok(Event::Unwatched) => return Some(Delivery::Unwatched),
+                Ok(Event::Last(_, until)) => {
+                    // The log has the frames that were missed, and the end after them.
+                    self.fall_behind(until);
+                    return None;
+                }
+                Ok(Event::Frame(..) | Event::Behind(_)) | Err(TryRecvError::Lagged(_)) => {}
+                Err(TryRecvError::Empty | TryRecvError::Closed) => {
+                    return Some(Delivery::Reset(ResetReason::Schema));
+                }
+            }
+        }
     }
 
     /// Reads the log until a part is full or the end is reached.
@@ -198,12 +217,7 @@ impl Subscription {
             Ok(Step::Finished) => {
                 let last = behind.encoder.finish(&behind.until);
                 self.hold_parts([last], behind.until);
-                None
-            }
-            Ok(Step::Ended) => {
-                let last = behind.encoder.finish(&behind.until);
-                self.hold_parts([last], behind.until);
-                self.end = Some(Delivery::Unwatched);
+                self.end = behind.ended.then_some(Delivery::Unwatched);
                 None
             }
             Ok(Step::Reset) => Some(Delivery::Reset(ResetReason::Schema)),
@@ -237,7 +251,11 @@ impl Subscription {
             match change.op {
                 Op::Resync => return Ok(Step::Reset),
                 Op::Unwatch if self.topic.channels().is_none() => return Ok(Step::Reset),
-                Op::Unwatch => return Ok(Step::Ended),
+                // The topic's other channels go on to the end, which is what the cursor claims.
+                Op::Unwatch => {
+                    behind.ended = true;
+                    continue;
+                }
                 Op::Insert | Op::Update | Op::Delete | Op::Truncate => {}
             }
             behind.taken += 1;

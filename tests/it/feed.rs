@@ -8,6 +8,7 @@ use rowbell::words::{Cursor, FeedConfig, Origin, Snapshot, Topic};
 
 use crate::support::database::Database;
 use crate::support::feed::{Reader, RunningFeed};
+use crate::support::soon;
 
 async fn shop() -> Database {
     let database = Database::new().await;
@@ -216,4 +217,90 @@ async fn a_slow_reader_is_fed_from_the_log() {
     }
     slow.until(50).await;
     assert_eq!(slow.told(), quick.told());
+}
+
+/// What a promotion that lost commits leaves behind, without the promotion: another generation on another timeline.
+const PROMOTE: &str = "delete from rowbell.generation; select rowbell.open_generation();
+    update rowbell.generation_start set timeline = 99 where number = (select max(number) from rowbell.generation_start);
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'rowbell listener' and datname = current_database()";
+
+#[tokio::test]
+async fn who_waits_to_join_while_commits_are_lost_starts_over() {
+    let shop = shop().await;
+    let feed = RunningFeed::new(&shop.connector, bells_only());
+    let holder = Reader::open(&feed, "clients", Start::Now).await;
+    let (session, observer) = (shop.link().await, shop.link().await);
+    // The listener is held up in its drain, so that the cursor was judged long before the position is taken.
+    let block = "begin; lock table rowbell.sync_log in access exclusive mode";
+    session.client.batch_execute(block).await.unwrap();
+    let start = Start::After(holder.cursor.clone());
+    let joining = tokio::spawn({
+        let feed = feed.clone();
+        async move { feed.subscribe(Topic::parse("orders").unwrap(), start).await }
+    });
+    let waits =
+        "select exists (select from pg_locks where not granted and relation = 'rowbell.sync_log'::regclass)";
+    soon(async { while !observer.client.query_one(waits, &[]).await.unwrap().get::<_, bool>(0) {} }).await;
+    session.client.batch_execute(&format!("{PROMOTE}; commit")).await.unwrap();
+    let opened = soon(joining).await.unwrap().unwrap();
+    assert!(matches!(opened, Opened::Reset(ResetReason::Lost)), "{opened:?}");
+}
+
+#[tokio::test]
+async fn who_was_too_slow_to_hear_that_commits_were_lost_starts_over() {
+    let shop = shop().await;
+    let feed = RunningFeed::new(&shop.connector, FeedConfig { backlog: 2, ..bells_only() });
+    let mut slow = Reader::open(&feed, "orders", Start::Now).await;
+    let mut quick = Reader::open(&feed, "orders", Start::Now).await;
+    for id in 0..5 {
+        shop.run(&format!("insert into orders values ({id}, 'n')")).await;
+        quick.until(id + 1).await;
+    }
+    shop.run(&format!("begin; {PROMOTE}; commit")).await;
+    assert_eq!(quick.step().await, Some(Delivery::Reset(ResetReason::Lost)));
+    // The topic lives on for others.
+    let _new = Reader::open(&feed, "orders", Start::Now).await;
+    assert_eq!(slow.step().await, Some(Delivery::Reset(ResetReason::Lost)));
+}
+
+#[tokio::test]
+async fn who_was_too_slow_to_hear_that_a_channel_ended_hears_it_after_its_last_commit() {
+    let shop = shop().await;
+    let feed = RunningFeed::new(&shop.connector, FeedConfig { backlog: 2, ..bells_only() });
+    let mut slow = Reader::open(&feed, "orders", Start::Now).await;
+    let mut quick = Reader::open(&feed, "orders", Start::Now).await;
+    for id in 0..5 {
+        shop.run(&format!("insert into orders values ({id}, 'n')")).await;
+        quick.until(id + 1).await;
+    }
+    shop.run("begin; insert into orders values (5, 'last'); select rowbell.unwatch('orders'); commit").await;
+    quick.until(6).await;
+    assert_eq!(quick.step().await, Some(Delivery::Unwatched));
+    slow.until(6).await;
+    assert_eq!(slow.step().await, Some(Delivery::Unwatched));
+    assert_eq!(slow.told(), quick.told());
+}
+
+#[tokio::test]
+async fn the_cursor_of_a_topic_that_ends_claims_only_what_was_told() {
+    let shop = shop().await;
+    // The second feed reads every drain from the log.
+    for drain_limit in [FeedConfig::default().drain_limit, 0] {
+        let feed = RunningFeed::new(&shop.connector, FeedConfig { drain_limit, ..bells_only() });
+        shop.run("select rowbell.watch('orders'); truncate orders, clients").await;
+        let mut both = Reader::open(&feed, "clients,orders", Start::Now).await;
+        shop.run(
+            "begin; insert into orders values (1, 'a'); select rowbell.unwatch('orders'); insert into clients values (1, 'b'); commit",
+        )
+        .await;
+        both.until(1).await;
+        let cursor = both.cursor.clone();
+        shop.run("insert into clients values (2, 'c')").await;
+        let mut clients = Reader::open(&feed, "clients", Start::After(cursor)).await;
+        clients.until(1).await;
+        let told: Vec<_> = both.told().into_iter().chain(clients.told()).collect();
+        assert_eq!(told, ["insert 1", "insert 1", "insert 2"]);
+        while both.step().await != Some(Delivery::Unwatched) {}
+    }
 }
