@@ -148,6 +148,10 @@ impl Listener {
     }
 
     async fn read_catalog(&self, connected: &mut Connected) -> Result<()> {
+        // An older state may be put back in one transaction, without a connection noticing.
+        if origin::open_origin(&connected.link.client).await? != connected.origin {
+            return Err(Error::unavailable("the log is not the one that was opened"));
+        }
         let channels = catalog::channels(&connected.link.client).await?;
         self.shared.hub.set_catalog(channels.into_iter().map(|channel| channel.name).collect());
         connected.catalog_read = Instant::now();
