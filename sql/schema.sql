@@ -318,15 +318,17 @@ declare
 begin
     select i.id into here
     from rowbell.installation i, pg_control_system() c, pg_database d
-    where i.system_identifier = c.system_identifier and d.datname = current_database() and i.database_oid = d.oid;
+    where i.system_identifier = c.system_identifier and d.datname = current_database() and i.database_oid = d.oid
+        and i.table_oid = i.tableoid;
     if found then
         perform rowbell.open_generation();
         return here;
     end if;
-    -- Another cluster or database than the log was written in: its xids mean nothing here.
+    -- Another cluster or database than the log was written in: its xids mean nothing here. Or the same one with
+    -- an older state put back: what was told since then did not happen.
     truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
-    insert into rowbell.installation (system_identifier, database_oid)
-    select c.system_identifier, d.oid
+    insert into rowbell.installation (system_identifier, database_oid, table_oid)
+    select c.system_identifier, d.oid, 'rowbell.installation'::regclass
     from pg_control_system() c, pg_database d
     where d.datname = current_database()
     returning id into here;
@@ -854,6 +856,7 @@ CREATE TABLE rowbell.installation (
     id bigint DEFAULT rowbell.nonce() NOT NULL,
     system_identifier bigint NOT NULL,
     database_oid oid NOT NULL,
+    table_oid oid NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT installation_one_row CHECK (only_row)
 );
@@ -861,6 +864,8 @@ CREATE TABLE rowbell.installation (
 COMMENT ON TABLE rowbell.installation IS 'The one log this database holds. A dump restored elsewhere carries the row of its origin, which is how it is found out.';
 
 COMMENT ON COLUMN rowbell.installation.id IS 'Carried in every cursor; another id means a cursor of another log.';
+
+COMMENT ON COLUMN rowbell.installation.table_oid IS 'This table itself: a dump restored into the very database it came from makes the table anew.';
 
 CREATE TABLE rowbell.migration (
     version integer NOT NULL,

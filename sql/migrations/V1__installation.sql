@@ -33,12 +33,15 @@ create table rowbell.installation (
     id bigint not null default rowbell.nonce(),
     system_identifier bigint not null,
     database_oid oid not null,
+    table_oid oid not null,
     created_at timestamptz not null default clock_timestamp(),
     constraint installation_one_row check (only_row),
     constraint installation_pk primary key (only_row)
 );
 comment on table rowbell.installation is
     'The one log this database holds. A dump restored elsewhere carries the row of its origin, which is how it is found out.';
+comment on column rowbell.installation.table_oid is
+    'This table itself: a dump restored into the very database it came from makes the table anew.';
 comment on column rowbell.installation.id is 'Carried in every cursor; another id means a cursor of another log.';
 
 create unlogged table rowbell.generation (

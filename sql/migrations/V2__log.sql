@@ -123,15 +123,17 @@ declare
 begin
     select i.id into here
     from rowbell.installation i, pg_control_system() c, pg_database d
-    where i.system_identifier = c.system_identifier and d.datname = current_database() and i.database_oid = d.oid;
+    where i.system_identifier = c.system_identifier and d.datname = current_database() and i.database_oid = d.oid
+        and i.table_oid = i.tableoid;
     if found then
         perform rowbell.open_generation();
         return here;
     end if;
-    -- Another cluster or database than the log was written in: its xids mean nothing here.
+    -- Another cluster or database than the log was written in: its xids mean nothing here. Or the same one with
+    -- an older state put back: what was told since then did not happen.
     truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
-    insert into rowbell.installation (system_identifier, database_oid)
-    select c.system_identifier, d.oid
+    insert into rowbell.installation (system_identifier, database_oid, table_oid)
+    select c.system_identifier, d.oid, 'rowbell.installation'::regclass
     from pg_control_system() c, pg_database d
     where d.datname = current_database()
     returning id into here;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use futures::FutureExt;
@@ -20,8 +21,6 @@ use crate::words::{Cursor, Error, Origin, Result};
 
 /// A connection that lived this long was healthy: the next trouble starts with the shortest pause.
 const HEALTHY: Duration = Duration::from_secs(10);
-/// How long a drain may take before the connection counts as dead.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
 /// How often the catalog is read although nobody announced a change: a dropped table rings no bell.
 const CATALOG_AGE: Duration = Duration::from_secs(5);
 
@@ -29,6 +28,8 @@ const CATALOG_AGE: Duration = Duration::from_secs(5);
 pub struct Listener {
     connector: Connector,
     shared: Arc<Shared>,
+    /// The last read of the log took too long; the next would take as long, so it passes over what is there.
+    overtaxed: AtomicBool,
 }
 
 /// One listening connection, ready to drain.
@@ -53,7 +54,7 @@ enum Woken {
 
 impl Listener {
     pub(super) fn new(connector: Connector, shared: Arc<Shared>) -> Self {
-        Self { connector, shared }
+        Self { connector, shared, overtaxed: AtomicBool::new(false) }
     }
 
     /// Listens and drains until it is told to stop; a lost connection is made anew.
@@ -105,7 +106,10 @@ impl Listener {
                 }
                 Woken::Drain => {}
             }
-            let drained = tokio::time::timeout(DRAIN_PATIENCE, self.drain(&mut connected)).await;
+            let patience = self.shared.config.drain_patience;
+            let drained = tokio::time::timeout(patience, self.drain(&mut connected)).await;
+            // Or it would be read from the same position again, and never in time.
+            self.overtaxed.store(drained.is_err(), Ordering::Relaxed);
             drained.unwrap_or_else(|_| Err(Error::unavailable("the log could not be read in time")))?;
             self.shared.hub.set_away(false);
         }
@@ -144,6 +148,10 @@ impl Listener {
     }
 
     async fn read_catalog(&self, connected: &mut Connected) -> Result<()> {
+        // An older state may be put back in one transaction, without a connection noticing.
+        if origin::open_origin(&connected.link.client).await? != connected.origin {
+            return Err(Error::unavailable("the log is not the one that was opened"));
+        }
         let channels = catalog::channels(&connected.link.client).await?;
         self.shared.hub.set_catalog(channels.into_iter().map(|channel| channel.name).collect());
         connected.catalog_read = Instant::now();
@@ -186,9 +194,12 @@ impl Listener {
         let from =
             hub.position().ok_or_else(|| Error::unexpected("a drain has no position to start from"))?;
         let client = &connected.link.client;
-        let drained =
-            pg_log::drain(client, &connected.drain, &from.snapshot, &covered.channels(), config.drain_limit)
-                .await?;
+        let drained = if self.overtaxed.load(Ordering::Relaxed) {
+            pg_log::pass_over(client, &from.snapshot).await?
+        } else {
+            let channels = covered.channels();
+            pg_log::drain(client, &connected.drain, &from.snapshot, &channels, config.drain_limit).await?
+        };
         stats.drains.add(1);
         self.count(&drained.batch);
         let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: drained.position });

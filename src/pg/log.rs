@@ -63,6 +63,16 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
     Ok(snapshot.cut(highest))
 }
 
+/// Goes from a position to "now" without reading what lies between, however much it is.
+pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
+    let failed = |error| database_error("could not read the position of the log", error);
+    let row = client.query_one(POSITION_NOW, &[]).await.map_err(failed)?;
+    let (PgSnapshot(snapshot), Xid8(highest)) = (get(&row, 0)?, get(&row, 1)?);
+    wait_until_durable(client).await?;
+    let header = Header { snapshot, highest: Some(highest), durable: true };
+    Ok(Drained { position: header.position_after(since), batch: Batch::TooLarge })
+}
+
 /// Prepares the drain of a listening connection.
 pub async fn prepare_drain(client: &Client) -> Result<Statement> {
     client

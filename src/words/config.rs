@@ -25,6 +25,8 @@ pub struct ServeConfig {
 pub struct FeedConfig {
     /// How often the log is read although no bell rang.
     pub heartbeat_drain: Duration,
+    /// How long one read of the log may take before the listener leaves it to those behind.
+    pub drain_patience: Duration,
     /// How long a topic may stay silent while the position moves.
     pub quiet: Duration,
     /// How often a session is pinged; two unanswered pings end it.
@@ -49,6 +51,7 @@ impl Default for FeedConfig {
     fn default() -> Self {
         Self {
             heartbeat_drain: Duration::from_secs(1),
+            drain_patience: Duration::from_secs(60),
             quiet: Duration::from_secs(45),
             heartbeat: Duration::from_secs(25),
             stuck: Duration::from_secs(30),

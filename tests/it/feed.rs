@@ -206,6 +206,23 @@ async fn a_large_commit_is_read_from_the_log_in_parts() {
 }
 
 #[tokio::test]
+async fn a_commit_too_large_to_be_read_in_time_holds_nobody_up() {
+    let shop = shop().await;
+    let config = FeedConfig { drain_patience: Duration::from_millis(100), ..FeedConfig::default() };
+    let feed = RunningFeed::new(&shop.connector, config);
+    let mut reader = Reader::open(&feed, "orders", Start::Now).await;
+    let mut other = Reader::open(&feed, "clients", Start::Now).await;
+    shop.run("insert into orders select n, repeat('x', 300) from generate_series(1, 20000) n").await;
+    shop.run("insert into clients values (1, 'c')").await;
+    other.until(1).await;
+    reader.until(20_000).await;
+    shop.run("insert into orders values (0, 'after')").await;
+    reader.until(20_001).await;
+    assert!(reader.counts().values().all(|count| *count == 1));
+    assert!(feed.stats().reconnects.get() >= 1, "the commit was read in time, which proves nothing");
+}
+
+#[tokio::test]
 async fn a_slow_reader_is_fed_from_the_log() {
     let shop = shop().await;
     let feed = RunningFeed::new(&shop.connector, FeedConfig { backlog: 4, ..bells_only() });
