@@ -59,8 +59,7 @@ impl Listener {
 
     /// Listens and drains until it is told to stop; a lost connection is made anew.
     ///
-    /// An error ends it only before the first drain, or where waiting cannot help: an old schema, a log
-    /// written in another database.
+    /// An error ends it only where waiting cannot help: an old schema, a log written in another database.
     pub async fn run(self, shutdown: CancellationToken) -> Result<()> {
         tokio::select! {
             result = self.keep_listening() => result,

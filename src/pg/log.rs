@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Row, RowStream};
 use super::fault::database_error;
 use super::pool::{Lent, Pool};
 use super::rows::{PgSnapshot, Xid8};
-use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot};
+use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid};
 
 const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
 const POSITION_NOW: &str = include_str!("../../sql/queries/position_now.sql");
@@ -56,21 +56,28 @@ pub enum Batch {
 
 /// The position "now", cut and durable.
 pub async fn position_now(client: &Client) -> Result<Snapshot> {
-    let failed = |error| database_error("could not read the position of the log", error);
-    let row = client.query_one(POSITION_NOW, &[]).await.map_err(failed)?;
-    let (PgSnapshot(snapshot), Xid8(highest)) = (get(&row, 0)?, get(&row, 1)?);
-    wait_until_durable(client).await?;
+    let (snapshot, highest) = durable_now(client).await?;
     Ok(snapshot.cut(highest))
 }
 
 /// Goes from a position to "now" without reading what lies between, however much it is.
 pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
+    let (snapshot, highest) = durable_now(client).await?;
+    Ok(Drained { position: position_after(&snapshot, highest, since), batch: Batch::TooLarge })
+}
+
+/// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
+async fn durable_now(client: &Client) -> Result<(Snapshot, Xid)> {
     let failed = |error| database_error("could not read the position of the log", error);
     let row = client.query_one(POSITION_NOW, &[]).await.map_err(failed)?;
     let (PgSnapshot(snapshot), Xid8(highest)) = (get(&row, 0)?, get(&row, 1)?);
     wait_until_durable(client).await?;
-    let header = Header { snapshot, highest: Some(highest), durable: true };
-    Ok(Drained { position: header.position_after(since), batch: Batch::TooLarge })
+    Ok((snapshot, highest))
+}
+
+/// A snapshot, cut; never claiming less than the position it started from.
+fn position_after(snapshot: &Snapshot, highest: Xid, since: &Snapshot) -> Snapshot {
+    snapshot.cut(highest.max(since.xmax().saturating_sub(1)))
 }
 
 /// Prepares the drain of a listening connection.
@@ -115,7 +122,7 @@ pub async fn drain(
         wait_until_durable(client).await?;
     }
     let batch = if gathering.too_large { Batch::TooLarge } else { Batch::Commits(gathering.commits) };
-    Ok(Drained { position: header.position_after(since), batch })
+    Ok(Drained { position: position_after(&header.snapshot, header.highest.unwrap_or(0), since), batch })
 }
 
 /// Everything visible at `until` and not at `since`, one change after the other.
@@ -170,7 +177,7 @@ async fn wait_until_durable(client: &Client) -> Result<()> {
 /// What every row of a read says of the whole.
 struct Header {
     snapshot: Snapshot,
-    highest: Option<u64>,
+    highest: Option<Xid>,
     durable: bool,
 }
 
@@ -182,12 +189,6 @@ impl Header {
             highest: get::<Option<Xid8>>(row, 1)?.map(|Xid8(xid)| xid),
             durable: get(row, 2)?,
         })
-    }
-
-    /// The snapshot of the read, cut; never claiming less than the position it started from.
-    fn position_after(&self, since: &Snapshot) -> Snapshot {
-        let claimed = since.xmax().saturating_sub(1);
-        self.snapshot.cut(self.highest.unwrap_or(0).max(claimed))
     }
 }
 

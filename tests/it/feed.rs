@@ -222,16 +222,22 @@ async fn a_commit_too_large_to_be_read_in_time_holds_nobody_up() {
     assert!(feed.stats().reconnects.get() >= 1, "the commit was read in time, which proves nothing");
 }
 
+/// Two readers of orders after that many commits, of which the first has read none.
+async fn slow_and_quick(shop: &Database, feed: &RunningFeed, commits: usize) -> (Reader, Reader) {
+    let slow = Reader::open(feed, "orders", Start::Now).await;
+    let mut quick = Reader::open(feed, "orders", Start::Now).await;
+    for id in 0..commits {
+        shop.run(&format!("insert into orders values ({id}, 'n')")).await;
+        quick.until(id + 1).await;
+    }
+    (slow, quick)
+}
+
 #[tokio::test]
 async fn a_slow_reader_is_fed_from_the_log() {
     let shop = shop().await;
     let feed = RunningFeed::new(&shop.connector, FeedConfig { backlog: 4, ..bells_only() });
-    let mut slow = Reader::open(&feed, "orders", Start::Now).await;
-    let mut quick = Reader::open(&feed, "orders", Start::Now).await;
-    for id in 0..50 {
-        shop.run(&format!("insert into orders values ({id}, 'n')")).await;
-        quick.until(id + 1).await;
-    }
+    let (mut slow, quick) = slow_and_quick(&shop, &feed, 50).await;
     slow.until(50).await;
     assert_eq!(slow.told(), quick.told());
 }
@@ -268,12 +274,7 @@ async fn who_waits_to_join_while_commits_are_lost_starts_over() {
 async fn who_was_too_slow_to_hear_that_commits_were_lost_starts_over() {
     let shop = shop().await;
     let feed = RunningFeed::new(&shop.connector, FeedConfig { backlog: 2, ..bells_only() });
-    let mut slow = Reader::open(&feed, "orders", Start::Now).await;
-    let mut quick = Reader::open(&feed, "orders", Start::Now).await;
-    for id in 0..5 {
-        shop.run(&format!("insert into orders values ({id}, 'n')")).await;
-        quick.until(id + 1).await;
-    }
+    let (mut slow, mut quick) = slow_and_quick(&shop, &feed, 5).await;
     shop.run(&format!("begin; {PROMOTE}; commit")).await;
     assert_eq!(quick.step().await, Some(Delivery::Reset(ResetReason::Lost)));
     // The topic lives on for others.
@@ -285,12 +286,7 @@ async fn who_was_too_slow_to_hear_that_commits_were_lost_starts_over() {
 async fn who_was_too_slow_to_hear_that_a_channel_ended_hears_it_after_its_last_commit() {
     let shop = shop().await;
     let feed = RunningFeed::new(&shop.connector, FeedConfig { backlog: 2, ..bells_only() });
-    let mut slow = Reader::open(&feed, "orders", Start::Now).await;
-    let mut quick = Reader::open(&feed, "orders", Start::Now).await;
-    for id in 0..5 {
-        shop.run(&format!("insert into orders values ({id}, 'n')")).await;
-        quick.until(id + 1).await;
-    }
+    let (mut slow, mut quick) = slow_and_quick(&shop, &feed, 5).await;
     shop.run("begin; insert into orders values (5, 'last'); select rowbell.unwatch('orders'); commit").await;
     quick.until(6).await;
     assert_eq!(quick.step().await, Some(Delivery::Unwatched));
