@@ -14,7 +14,7 @@ use rowbell::pg::embedded::{Cluster, ClusterOptions, StopMode};
 use rowbell::pg::link::{Link, Message};
 use rowbell::pg::migrate::migrate_up;
 use rowbell::server;
-use rowbell::words::{FeedConfig, ServeConfig};
+use rowbell::words::{FeedConfig, RestConfig, ServeConfig};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -91,6 +91,7 @@ async fn serve(cluster: &Cluster, stop: &CancellationToken) -> Socket {
         token: None,
         allow_origin: vec![],
         feed: FeedConfig::default(),
+        rest: RestConfig::default(),
     };
     tokio::spawn(server::run(config, tcp, stop.clone()));
     let (mut socket, _) = connect_async(format!("ws://{address}/feed/watched")).await.expect("a session");

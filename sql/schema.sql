@@ -485,6 +485,32 @@ END;
 
 COMMENT ON FUNCTION rowbell.log_body(w rowbell.watched) IS 'The body of !rowbell_log for one table.';
 
+CREATE FUNCTION rowbell.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    merged jsonb;
+    name text;
+    value jsonb;
+begin
+    if jsonb_typeof(patch) is distinct from 'object' then
+        return patch;
+    end if;
+    merged := case when jsonb_typeof(target) = 'object' then target else '{}'::jsonb end;
+    for name, value in select e.key, e.value from jsonb_each(patch) e loop
+        if value = 'null'::jsonb then
+            merged := merged - name;
+        else
+            merged := merged || jsonb_build_object(name, rowbell.merge_patch(merged -> name, value));
+        end if;
+    end loop;
+    return merged;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.merge_patch(target jsonb, patch jsonb) IS 'RFC 7396: an object is merged key by key, null removes a key, anything else replaces what was there.';
+
 CREATE FUNCTION rowbell.nonce() RETURNS bigint
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1064,33 +1090,51 @@ CREATE INDEX sync_log_xid ON ONLY rowbell.sync_log USING btree (xid);
 
 CREATE INDEX sync_log_0_xid_idx ON rowbell.sync_log_0 USING btree (xid);
 
+CREATE INDEX sync_log_unflushed ON ONLY rowbell.sync_log USING btree (xid) WHERE (NOT durable);
+
+CREATE INDEX sync_log_0_xid_idx1 ON rowbell.sync_log_0 USING btree (xid) WHERE (NOT durable);
+
 CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_1_xid_idx ON rowbell.sync_log_1 USING btree (xid);
+
+CREATE INDEX sync_log_1_xid_idx1 ON rowbell.sync_log_1 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_2_xid_idx ON rowbell.sync_log_2 USING btree (xid);
 
+CREATE INDEX sync_log_2_xid_idx1 ON rowbell.sync_log_2 USING btree (xid) WHERE (NOT durable);
+
 CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_3_xid_idx ON rowbell.sync_log_3 USING btree (xid);
+
+CREATE INDEX sync_log_3_xid_idx1 ON rowbell.sync_log_3 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_4_xid_idx ON rowbell.sync_log_4 USING btree (xid);
 
+CREATE INDEX sync_log_4_xid_idx1 ON rowbell.sync_log_4 USING btree (xid) WHERE (NOT durable);
+
 CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_5_xid_idx ON rowbell.sync_log_5 USING btree (xid);
+
+CREATE INDEX sync_log_5_xid_idx1 ON rowbell.sync_log_5 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_6_xid_idx ON rowbell.sync_log_6 USING btree (xid);
 
+CREATE INDEX sync_log_6_xid_idx1 ON rowbell.sync_log_6 USING btree (xid) WHERE (NOT durable);
+
 CREATE INDEX sync_log_7_channel_row_id_version_idx ON rowbell.sync_log_7 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_7_xid_idx ON rowbell.sync_log_7 USING btree (xid);
+
+CREATE INDEX sync_log_7_xid_idx1 ON rowbell.sync_log_7 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX tick_at ON rowbell.tick USING btree (at);
 
@@ -1098,33 +1142,49 @@ ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_0_channel_row
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_0_xid_idx;
 
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_0_xid_idx1;
+
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_1_channel_row_id_version_idx;
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_1_xid_idx;
+
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_1_xid_idx1;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_2_channel_row_id_version_idx;
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_2_xid_idx;
 
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_2_xid_idx1;
+
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_3_channel_row_id_version_idx;
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_3_xid_idx;
+
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_3_xid_idx1;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_4_channel_row_id_version_idx;
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_4_xid_idx;
 
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_4_xid_idx1;
+
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_5_channel_row_id_version_idx;
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_5_xid_idx;
+
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_5_xid_idx1;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_6_channel_row_id_version_idx;
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_6_xid_idx;
 
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_6_xid_idx1;
+
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_7_channel_row_id_version_idx;
 
 ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_7_xid_idx;
+
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_idx1;
 
 REVOKE ALL ON FUNCTION rowbell.add_columns(relation regclass, version_column text) FROM PUBLIC;
 
@@ -1159,6 +1219,8 @@ REVOKE ALL ON FUNCTION rowbell.lock_briefly(relation regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.omitted(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.log_body(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.merge_patch(target jsonb, patch jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.nonce() FROM PUBLIC;
 

@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use subtle::ConstantTimeEq;
-use warp::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
+use warp::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 
+use crate::problem::Problem;
 use crate::words::{Error, Result, ServeConfig};
 
 /// The rules of one address: its token, its own names, the pages that may talk to it.
@@ -31,6 +32,22 @@ impl Door {
         let Some(token) = &self.token else { return true };
         let shown = if headers.contains_key(AUTHORIZATION) { bearer(headers) } else { from_url };
         !token.is_empty() && shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.as_bytes()).into())
+    }
+
+    /// The same for a request that can only show it in the header.
+    pub fn check_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.admits(headers, None) { Ok(()) } else { Err(Problem::unauthorized()) }
+    }
+
+    /// The origin of a page of another site that may talk to this server; none for our own and for who is no page.
+    pub fn allowed_origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let origin = headers.get(ORIGIN)?;
+        self.allow_origin.iter().any(|allowed| origin == allowed.as_str()).then_some(origin)
+    }
+
+    /// True when answers differ by the origin of the page that asks.
+    pub fn answers_by_origin(&self) -> bool {
+        !self.allow_origin.is_empty()
     }
 
     /// True unless a page of another site sends the request (no `Origin` means that no page does).
@@ -115,8 +132,7 @@ fn is_loopback_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::FeedConfig;
-    use warp::http::HeaderValue;
+    use crate::words::{FeedConfig, RestConfig};
 
     fn config(address: &str, token: Option<&str>) -> ServeConfig {
         ServeConfig {
@@ -126,6 +142,7 @@ mod tests {
             token: token.map(str::to_owned),
             allow_origin: vec!["https://app.example.com".into(), "null".into()],
             feed: FeedConfig::default(),
+            rest: RestConfig::default(),
         }
     }
 

@@ -24,5 +24,6 @@ pub mod feed;
 pub mod problem;
 pub mod auth;
 pub mod socket;
+pub mod rest;
 pub mod server;
 pub mod cli;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use serde_json::json;
 use warp::filters::body::BodyDeserializeError;
-use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use warp::http::{Response as Plain, StatusCode};
 use warp::reject::{
     InvalidHeader, InvalidQuery, LengthRequired, MethodNotAllowed, MissingHeader, PayloadTooLarge, Reject,
@@ -20,19 +20,40 @@ pub struct Problem {
     code: &'static str,
     detail: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// What else the body says: a name, and its value as JSON.
+    members: Vec<(&'static str, String)>,
 }
 
 impl Problem {
     /// A problem of a code of the protocol; `detail` is for people, and says what to do.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), headers: Vec::new() }
+        Self { status, code, detail: detail.into(), headers: Vec::new(), members: Vec::new() }
     }
 
     /// The same problem with a header on its reply.
     #[must_use]
-    pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.headers.push((name, HeaderValue::from_static(value)));
+    pub fn with_header(self, name: HeaderName, value: &'static str) -> Self {
+        self.with_header_value(name, HeaderValue::from_static(value))
+    }
+
+    /// The same for a value that was made for it.
+    #[must_use]
+    pub fn with_header_value(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
+    }
+
+    /// The same problem with one more member in its body; `json` goes in as it is.
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, json: String) -> Self {
+        self.members.push((name, json));
+        self
+    }
+
+    /// What is said to a request without the token.
+    pub fn unauthorized() -> Self {
+        let detail = "send Authorization: Bearer with the token";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).with_header(WWW_AUTHENTICATE, "Bearer")
     }
 
     /// What is said where something of ours broke; the log knows more, the client does not.
@@ -94,7 +115,13 @@ impl Reply for Problem {
             "detail": self.detail,
             "code": self.code,
         });
-        let mut reply = Plain::new(body.to_string());
+        let mut body = body.to_string();
+        body.pop();
+        for (name, json) in &self.members {
+            body.push_str(&format!(",\"{name}\":{json}"));
+        }
+        body.push('}');
+        let mut reply = Plain::new(body);
         *reply.status_mut() = self.status;
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -120,6 +147,7 @@ fn title(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http_body_util::BodyExt;
 
     #[test]
     fn a_problem_says_what_it_is() {
@@ -131,6 +159,17 @@ mod tests {
         assert_eq!(reply.headers()["retry-after"], "1");
         assert_eq!(title("unknown_channel"), "Unknown channel");
         assert_eq!(title(""), "");
+    }
+
+    #[tokio::test]
+    async fn a_problem_may_say_more() {
+        let problem = Problem::new(StatusCode::CONFLICT, "conflict", "no \"way\"");
+        let problem = problem
+            .with_member("current", r#"{"a": 1e400}"#.to_owned())
+            .with_member("base", "null".to_owned());
+        let body = problem.into_response().into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.into()).unwrap();
+        assert!(body.ends_with(r#","code":"conflict","current":{"a": 1e400},"base":null}"#), "{body}");
     }
 
     #[test]

@@ -8,14 +8,17 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use warp::Filter;
 
 use crate::auth::Door;
 use crate::feed::{Feed, Listener};
 use crate::pg::connect::Connector;
-use crate::pg::pool::Pool;
+use crate::pg::pool::{Naming, Pool, PoolOptions};
+use crate::pg::resource::Resources;
 use crate::pg::{bell, catalog, migrate, origin};
+use crate::rest::{self, Rest};
 use crate::socket::{self, Database, Edge, Probe};
-use crate::words::{Error, Result, ServeConfig};
+use crate::words::{Error, RestConfig, Result, ServeConfig};
 
 /// How long the listener may be away before the node calls itself not ready.
 const LISTENER_AWAY: Duration = Duration::from_secs(30);
@@ -24,6 +27,8 @@ const LISTENER_AWAY: Duration = Duration::from_secs(30);
 pub struct Server {
     config: ServeConfig,
     pool: Pool,
+    /// For requests, apart from those who catch up: neither may starve the other.
+    requests: Pool,
     feed: Feed,
     listener: Listener,
 }
@@ -37,9 +42,10 @@ impl Server {
         migrate::check_schema(&link.client).await?;
         origin::open_origin(&link.client).await?;
         bell::probe(&listen, &connector).await?;
-        let pool = connector.pool(config.feed.pool)?;
+        let pool = connector.pool(PoolOptions::of(config.feed.pool))?;
+        let requests = connector.pool(request_pool(&config))?;
         let (feed, listener) = Feed::new(config.feed.clone(), listen, pool.clone());
-        Ok(Self { config, pool, feed, listener })
+        Ok(Self { config, pool, requests, feed, listener })
     }
 
     /// Serves until `shutdown`; sessions are sent away with 1001. An error means the database stopped being fit.
@@ -53,7 +59,9 @@ impl Server {
         let probe = Arc::new(DatabaseProbe { pool: self.pool, feed: self.feed.clone() });
         let feed = Arc::new(self.feed);
         let edge = Edge::new(feed, probe, Arc::clone(&door), self.config.feed, stop_edge.clone());
-        let routes = socket::guarded(door, socket::routes(edge.clone()));
+        let resources = Resources::new(self.requests, self.config.rest.answer_limit);
+        let rest = rest::routes(Rest::new(resources, Arc::clone(&door), self.config.rest));
+        let routes = socket::guarded(door, socket::routes(edge.clone()).or(rest).unify());
         let stopped = |error| Err(Error::unexpected("the listener stopped").with_source(error));
         let ended = tokio::select! {
             () = socket::serve(tcp, routes, stop_edge.clone()) => None,
@@ -72,6 +80,13 @@ impl Server {
 /// One node from start to end; binds nothing itself, so that tests can take any free port.
 pub async fn run(config: ServeConfig, tcp: TcpListener, shutdown: CancellationToken) -> Result<()> {
     Server::prepare(config).await?.serve(tcp, shutdown).await
+}
+
+fn request_pool(config: &ServeConfig) -> PoolOptions {
+    // Who gives a second address has a pooler behind the first.
+    let naming = if config.listen_url.is_some() { Naming::Unnamed } else { Naming::Named };
+    let RestConfig { pool, pool_wait, statement, .. } = config.rest;
+    PoolOptions { size: pool, wait: pool_wait, statement, naming }
 }
 
 fn bound_address(tcp: &TcpListener) -> Result<SocketAddr> {

@@ -16,7 +16,7 @@ use crate::pg::connect::Connector;
 use crate::pg::embedded::{Cluster, ClusterOptions, StopMode};
 use crate::pg::migrate::migrate_up;
 use crate::server::Server;
-use crate::words::{Error, FeedConfig, Result, ServeConfig};
+use crate::words::{Error, FeedConfig, RestConfig, Result, ServeConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,6 +123,7 @@ impl Serve {
             token: self.token.clone().filter(|token| !token.is_empty()),
             allow_origin: self.allow_origin.iter().filter(|origin| !origin.is_empty()).cloned().collect(),
             feed: FeedConfig::default(),
+            rest: RestConfig::default(),
         };
         check_exposure(&config, self.insecure)?;
         Ok(config)
@@ -176,6 +177,7 @@ fn greeting(address: SocketAddr, database: &str, cluster: Option<&Cluster>) -> V
     let mut lines = vec![
         format!("rowbell {} serves {database}", env!("CARGO_PKG_VERSION")),
         format!("  feed    ws://{address}/feed/TOPIC"),
+        format!("  rest    http://{address}/api/CHANNEL"),
         format!("  status  http://{address}/stats  http://{address}/readyz"),
     ];
     let Some(cluster) = cluster else {

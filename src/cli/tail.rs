@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{DatabaseArgs, say};
 use crate::feed::{Delivery, Feed, Opened, Start, Subscription};
 use crate::pg::migrate::check_schema;
+use crate::pg::pool::PoolOptions;
 use crate::words::{Cursor, Error, FeedConfig, Result, Topic};
 
 const EXAMPLES: &str = "\
@@ -47,7 +48,7 @@ impl Tail {
         // Said at once rather than after the listener's first tries.
         check_schema(&connector.connect("tail").await?.client).await?;
         let config = FeedConfig { pool: 2, ..FeedConfig::default() };
-        let pool = connector.pool(config.pool)?;
+        let pool = connector.pool(PoolOptions::of(config.pool))?;
         let (feed, listener) = Feed::new(config, connector, pool);
         let shutdown = CancellationToken::new();
         let mut listening = tokio::spawn(listener.run(shutdown.clone()));

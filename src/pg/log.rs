@@ -168,9 +168,9 @@ impl Reading {
 }
 
 /// Waits until everything visible now is on disk: what was sent to a client must survive a crash.
-async fn wait_until_durable(client: &Client) -> Result<()> {
+pub(super) async fn wait_until_durable(client: &Client) -> Result<()> {
     let failed = |error| database_error("could not wait for the write-ahead log", error);
-    client.query_one(FLUSH_LOG, &[]).await.map_err(failed)?;
+    client.query_typed_one(FLUSH_LOG, &[]).await.map_err(failed)?;
     Ok(())
 }
 

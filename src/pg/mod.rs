@@ -10,6 +10,7 @@ mod tls_verify;
 pub mod fault;
 pub mod link;
 pub mod connect;
+mod statement;
 pub mod pool;
 pub mod embedded;
 // What is there.
@@ -19,3 +20,4 @@ pub mod origin;
 pub mod catalog;
 pub mod bell;
 pub mod log;
+pub mod resource;

@@ -30,6 +30,12 @@ impl ToSql for Xid8 {
     to_sql_checked!();
 }
 
+/// A snapshot in PostgreSQL's text form: `10:20:10,14`.
+pub fn snapshot_text(snapshot: &Snapshot) -> String {
+    let in_progress: Vec<_> = snapshot.in_progress().iter().map(ToString::to_string).collect();
+    format!("{}:{}:{}", snapshot.xmin(), snapshot.xmax(), in_progress.join(","))
+}
+
 /// A `pg_snapshot`: count, xmin, xmax, then the ids in progress.
 #[derive(Debug, Clone)]
 pub struct PgSnapshot(pub Snapshot);

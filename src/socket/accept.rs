@@ -18,13 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warp::http::StatusCode;
-use warp::http::header::{HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use warp::Filter;
 use warp::reply::Response;
-use warp::{Filter, Rejection};
-
-use crate::auth::Door;
-use crate::problem::{Problem, recover};
 
 /// How long the headers of a request may take, and how long a connection may wait for its next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,38 +35,6 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 
 /// How long the loop rests when the machine has no room for another connection.
 const REST: Duration = Duration::from_millis(100);
-
-/// Puts the rules for browsers before the routes, and makes every refusal a problem.
-pub fn guarded<F>(
-    door: Arc<Door>,
-    routes: F,
-) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static
-where
-    F: Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static,
-{
-    let check = move |headers: HeaderMap| {
-        let checked = check(&door, &headers).map_err(warp::reject::custom);
-        async move { checked }
-    };
-    let guard = warp::header::headers_cloned().and_then(check).untuple_one();
-    guard.and(routes).recover(recover).unify().map(|mut reply: Response| {
-        reply.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        reply
-    })
-}
-
-fn check(door: &Door, headers: &HeaderMap) -> Result<(), Problem> {
-    let forbidden = |detail| Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
-    if !door.knows_host(headers) {
-        return forbidden(
-            "this server is bound to loopback and answers only to localhost, 127.0.0.1 and [::1]",
-        );
-    }
-    if !door.knows_origin(headers) {
-        return forbidden("pages of this origin may not connect; --allow-origin lets them");
-    }
-    Ok(())
-}
 
 /// Serves connections until `shutdown`; then lets the requests under way finish, for some seconds.
 ///

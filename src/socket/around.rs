@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use serde_json::json;
 use warp::http::StatusCode;
-use warp::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
@@ -59,14 +59,8 @@ async fn ready(edge: Edge) -> Response {
 }
 
 async fn stats(edge: Edge, headers: HeaderMap) -> Response {
-    if !edge.door().admits(&headers, None) {
-        return Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "send Authorization: Bearer with the token",
-        )
-        .with_header(WWW_AUTHENTICATE, "Bearer")
-        .into_response();
+    if let Err(problem) = edge.door().check_token(&headers) {
+        return problem.into_response();
     }
     let database = edge.probe().database().await;
     let feed = edge.feed();

@@ -6,6 +6,7 @@
 mod accept;
 mod around;
 mod close;
+mod guard;
 mod handshake;
 mod reader;
 mod session;
@@ -14,8 +15,9 @@ mod visit;
 mod wish;
 mod writer;
 
-pub use accept::{guarded, serve};
+pub use accept::serve;
 pub use around::{Database, Probe};
+pub use guard::guarded;
 pub use topics::{News, Topics};
 
 use std::sync::Arc;

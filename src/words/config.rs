@@ -18,6 +18,38 @@ pub struct ServeConfig {
     pub allow_origin: Vec<String>,
     /// How the feed paces itself.
     pub feed: FeedConfig,
+    /// What REST requests may take.
+    pub rest: RestConfig,
+}
+
+/// What REST requests may take.
+#[derive(Debug, Clone)]
+pub struct RestConfig {
+    /// Connections for requests.
+    pub pool: usize,
+    /// How long a request waits for a connection while all are busy.
+    pub pool_wait: Duration,
+    /// How long one statement of a request may run, or wait for another writer.
+    pub statement: Duration,
+    /// How long a client may take to send a body.
+    pub body_wait: Duration,
+    /// Bytes of a body that is still read.
+    pub body_limit: usize,
+    /// Bytes of a list that is still answered.
+    pub answer_limit: usize,
+}
+
+impl Default for RestConfig {
+    fn default() -> Self {
+        Self {
+            pool: 16,
+            pool_wait: Duration::from_secs(5),
+            statement: Duration::from_secs(30),
+            body_wait: Duration::from_secs(30),
+            body_limit: 4 << 20,
+            answer_limit: 64 << 20,
+        }
+    }
 }
 
 /// How the feed paces itself. The defaults are what the protocol promises; tests shorten them.

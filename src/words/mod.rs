@@ -4,11 +4,17 @@ pub mod change;
 pub mod config;
 pub mod cursor;
 pub mod error;
+pub mod filter;
 pub mod frame;
+pub mod query;
+pub mod row;
 pub mod topic;
 
 pub use change::{Change, Commit, CommitHead, Op};
-pub use config::{FeedConfig, ServeConfig};
+pub use config::{FeedConfig, RestConfig, ServeConfig};
 pub use cursor::{BadCursor, Cursor, Origin, Snapshot, Xid};
 pub use error::{Error, Result};
+pub use filter::{BadQuery, Comparison, Condition, Test, Truth};
+pub use query::{ListQuery, Ordering};
+pub use row::RowBody;
 pub use topic::{BadTopic, Topic};

@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rowbell::pg::link::Link;
 use rowbell::pg::log::{self, Channels};
+use rowbell::pg::pool::PoolOptions;
 use rowbell::words::{Change, Commit, Snapshot};
 use tokio_util::sync::CancellationToken;
 
@@ -202,7 +203,7 @@ async fn commits_are_ordered_by_their_last_change() {
 
 /// Everything `read_between` says, with the transaction of each change.
 async fn between(item: &Mirror, since: &Snapshot, until: &Snapshot) -> Vec<(u64, Change)> {
-    let pool = item.database.connector.pool(2).unwrap();
+    let pool = item.database.connector.pool(PoolOptions::of(2)).unwrap();
     let mut reading = log::read_between(&pool, since, until, &Channels::All).await.unwrap();
     let mut changes = Vec::new();
     while let Some((head, change)) = reading.next().await.unwrap() {

@@ -6,6 +6,7 @@ use std::panic::Location;
 
 use rowbell::feed::{Delivery, Feed, Opened, Start, Subscription};
 use rowbell::pg::connect::Connector;
+use rowbell::pg::pool::PoolOptions;
 use rowbell::words::{Cursor, FeedConfig, Topic};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -20,7 +21,7 @@ pub struct RunningFeed {
 
 impl RunningFeed {
     pub fn new(connector: &Connector, config: FeedConfig) -> Self {
-        let pool = connector.pool(config.pool).expect("a pool");
+        let pool = connector.pool(PoolOptions::of(config.pool)).expect("a pool");
         let (feed, listener) = Feed::new(config, connector.clone(), pool);
         let stop = CancellationToken::new();
         tokio::spawn(listener.run(stop.clone()));

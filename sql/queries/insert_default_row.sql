@@ -1,0 +1,3 @@
+-- Make a row of which a client said nothing.
+insert into {relation} as t default values
+returning {version}, {image}::text, {id}, pg_current_xact_id()

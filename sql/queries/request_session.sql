@@ -1,0 +1,2 @@
+-- Settings of a connection that answers requests, beyond those every session has.
+set statement_timeout = {milliseconds};

@@ -1,0 +1,38 @@
+-- What do reads and writes need to know of a channel's table?
+--
+-- $1 text: the channel. One row per column that clients see, in the table's order; none where the channel is not
+-- watched. Every name comes quoted, to be put into the text of statements.
+select
+    format('%I.%I', n.nspname, r.relname) as relation,
+    case when c.omit = '{}' then 'row_to_json(t.*)' else rowbell.image_expression(c."table", 't', c.omit) end as image,
+    rowbell.key_expression(c."table", 't', c.key_columns) as id_of_row,
+    rowbell.key_expression(c."table", 'k', c.key_columns) as id_of_key,
+    -- A trigger of the user's that runs after ours may change the row once more.
+    exists (
+        select from pg_trigger g
+        where g.tgrelid in (select p.relid from pg_partition_tree(c."table") p union all select c."table")
+            and not g.tgisinternal and g.tgtype & 66 = 0 and g.tgname not in ('!rowbell_log', '!rowbell_truncate')
+    ) as changes_again,
+    a.attname as name,
+    quote_ident(a.attname) as quoted,
+    format_type(a.atttypid, a.atttypmod) as type,
+    -- Without its length: a cast to character(3) would cut a value short where a comparison must not.
+    format_type(a.atttypid, -1) as bare_type,
+    coalesce(nullif(y.typbasetype, 0), y.oid) in ('json'::regtype, 'jsonb'::regtype) as holds_json,
+    array_position(c.key_columns, a.attname::text) as key_place,
+    case
+        when a.attname = c.version_column then 'version'
+        when a.attgenerated <> '' then 'generated'
+        when a.attidentity = 'a' then 'identity'
+        when c.version_column is not null and (
+            a.attname = 'last_synced_at' and a.atttypid = 'timestamptz'::regtype
+            or a.attname = 'updated_at' and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype)) then 'kept'
+        else 'writable'
+    end as role
+from rowbell.channel c
+join pg_class r on r.oid = c."table"
+join pg_namespace n on n.oid = r.relnamespace
+join pg_attribute a on a.attrelid = c."table" and a.attnum > 0 and not a.attisdropped
+join pg_type y on y.oid = a.atttypid
+where c.channel = $1 and a.attname <> all (c.omit)
+order by a.attnum

@@ -1,0 +1,61 @@
+//! The id of a row, from the text that names it to the values of its key.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::refusal::Refusal;
+use super::table::{Column, Table};
+use crate::pg::statement::Parameters;
+
+/// The values of a key's columns as text, in key order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key(Vec<String>);
+
+impl Key {
+    /// Reads an id: the key's value itself, or of several columns their JSON array.
+    pub(super) fn read(table: &Table, id: &str) -> Result<Self, Refusal> {
+        let count = table.key.len();
+        if count == 1 {
+            return Ok(Self(vec![id.to_owned()]));
+        }
+        let bad = || {
+            let names: Vec<_> = table.key_columns().map(|column| column.name.clone()).collect();
+            Refusal::BadValue(format!("the id is not a JSON array of {count} values ({})", names.join(", ")))
+        };
+        let values: Vec<&RawValue> = serde_json::from_str(id).map_err(|_| bad())?;
+        let texts: Option<Vec<_>> = values.into_iter().map(text_of).collect();
+        texts.filter(|texts| texts.len() == count).map(Self).ok_or_else(bad)
+    }
+
+    /// SQL that says row `t` has this key.
+    pub(super) fn matches(&self, table: &Table, parameters: &mut Parameters) -> String {
+        let pairs = table.key_columns().zip(&self.0);
+        let conditions =
+            pairs.map(|(column, value)| format!("t.{} = {}", column.quoted, parameters.add(value.as_str())));
+        conditions.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// SQL for the key alone, as the columns of a row of its own.
+    pub(super) fn values(&self, table: &Table, parameters: &mut Parameters) -> String {
+        let pairs = table.key_columns().zip(&self.0);
+        let values = pairs.map(|(column, value)| {
+            format!("{}::{} as {}", parameters.add(value.as_str()), column.bare_type, column.quoted)
+        });
+        values.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Each value with its column.
+    pub(super) fn pairs<'a>(&'a self, table: &'a Table) -> impl Iterator<Item = (&'a Column, &'a str)> {
+        table.key_columns().zip(self.0.iter().map(String::as_str))
+    }
+}
+
+/// A string without its quotes, a number or a boolean as it stands; nothing else is part of a key.
+fn text_of(value: &RawValue) -> Option<String> {
+    let text = value.get();
+    match text.as_bytes().first()? {
+        b'"' => String::deserialize(&mut serde_json::Deserializer::from_str(text)).ok(),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(text.to_owned()),
+    }
+}

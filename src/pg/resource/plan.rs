@@ -1,0 +1,287 @@
+//! From a write as a client asks for it to the one statement that does it.
+
+use super::key::Key;
+use super::refusal::Refusal;
+use super::table::{Column, Role, Table};
+use crate::pg::statement::{Parameters, Statement, fill};
+use crate::words::RowBody;
+
+const INSERT_ROW: &str = include_str!("../../../sql/queries/insert_row.sql");
+const INSERT_DEFAULT_ROW: &str = include_str!("../../../sql/queries/insert_default_row.sql");
+const UPDATE_ROW: &str = include_str!("../../../sql/queries/update_row.sql");
+const KEEP_ROW: &str = include_str!("../../../sql/queries/keep_row.sql");
+const DELETE_ROW: &str = include_str!("../../../sql/queries/delete_row.sql");
+const CURRENT_ROW: &str = include_str!("../../../sql/queries/current_row.sql");
+
+/// When a row was made is no property that a replacement takes away by not naming it.
+const MADE_AT: &str = "created_at";
+
+/// What is done to a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Make it; where an id is given, under that one.
+    Insert,
+    /// Set every column that clients may set: those not given to their defaults.
+    Replace,
+    /// Set the columns given; merge into those that hold JSON.
+    Patch,
+    /// Remove it.
+    Delete,
+}
+
+/// One write, as a client asks for it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What is done.
+    pub verb: Verb,
+    /// To which row.
+    pub id: Option<String>,
+    /// The version it is based on, where `If-Match` names it; the body may name it too.
+    pub version: Option<i64>,
+    /// The columns sent.
+    pub row: RowBody,
+}
+
+/// One write, as the database does it.
+pub(super) struct Plan {
+    pub(super) statement: Statement,
+    /// The version the row must be at; none of a new row.
+    pub(super) based_on: Option<i64>,
+    /// Columns of the body that nobody may change, by name.
+    pub(super) guarded: Vec<String>,
+    key: Option<Key>,
+    /// The guarded columns as sent.
+    guards: String,
+}
+
+impl Plan {
+    /// Checks a write against the shape of its table and makes its statement.
+    pub(super) fn make(table: &Table, change: &Change) -> Result<Self, Refusal> {
+        let Some(version) = table.version_name() else { return Err(Refusal::FeedOnly) };
+        for name in change.row.names() {
+            table.column(name)?;
+        }
+        let key = change.id.as_deref().map(|id| Key::read(table, id)).transpose()?;
+        match (change.verb, key) {
+            (Verb::Insert, key) => insert(table, key.as_ref(), &change.row),
+            (verb, Some(key)) => {
+                let based_on = base(version, change)?;
+                if verb == Verb::Delete {
+                    delete(table, key, change, based_on)
+                } else {
+                    update(table, key, change, based_on)
+                }
+            }
+            (_, None) => Err(Refusal::BadValue("the row to change has no id".to_owned())),
+        }
+    }
+
+    /// The second read, which says why the statement found no row.
+    pub(super) fn why_not(&self, table: &Table) -> Result<Statement, Refusal> {
+        let Some(key) = &self.key else { return Err(Refusal::Exists) };
+        let mut parameters = Parameters::default();
+        let values = key.values(table, &mut parameters);
+        let matches = table.key_columns().map(|column| format!("t.{0} = k.{0}", column.quoted));
+        let guarded: Vec<&Column> = columns_of(table, &self.guarded);
+        let differs: Vec<_> =
+            guarded.iter().map(|column| format!("not ({})", is_unchanged(column))).collect();
+        let join = join(&guarded, &self.guards, &mut parameters);
+        let values = [
+            ("version", table.version()),
+            ("image", table.image.clone()),
+            ("relation", table.relation.clone()),
+            ("presence", table.key_columns().next().map(|column| column.quoted.clone()).unwrap_or_default()),
+            ("channel", parameters.add(&*table.channel)),
+            ("based_on", parameters.add(self.based_on.unwrap_or_default().to_string())),
+            ("id_of_key", table.id_of_key.clone()),
+            ("differs", format!("array[{}]::boolean[]", differs.join(", "))),
+            ("key_values", values),
+            ("key", matches.collect::<Vec<_>>().join(" and ")),
+            ("join", join),
+        ];
+        Ok(Statement { sql: filled(CURRENT_ROW, &values), parameters })
+    }
+}
+
+/// The version a write is based on, from the header, the body, or both alike.
+fn base(name: &str, change: &Change) -> Result<i64, Refusal> {
+    let bad = |told: &str| Err(Refusal::BadValue(format!("{name:?} in the body {told}")));
+    let sent = match change.row.get(name) {
+        None | Some("null") => None,
+        Some(text) => match text.parse::<i64>() {
+            Ok(version) => Some(version),
+            Err(_) => return bad("is no whole number; send the version the row was read at"),
+        },
+    };
+    match (change.version, sent) {
+        (Some(header), Some(body)) if header != body => bad("is another version than If-Match names"),
+        (Some(version), _) | (None, Some(version)) => Ok(version),
+        (None, None) => Err(Refusal::VersionRequired(name.to_owned())),
+    }
+}
+
+fn insert(table: &Table, key: Option<&Key>, row: &RowBody) -> Result<Plan, Refusal> {
+    let mut sent = row.clone();
+    for (column, value) in key.into_iter().flat_map(|key| key.pairs(table)) {
+        let value = serde_json::Value::from(value);
+        let (given, quoted) = (sent.replace(&column.name, &value), value.to_string());
+        let same = |given: &str| given == quoted || value.as_str() == Some(given);
+        if given.is_some_and(|given| !same(given.get())) {
+            return Err(Refusal::BadValue(format!(
+                "{:?} in the body is not the one in the URL",
+                column.name
+            )));
+        }
+    }
+    let mut columns = Vec::new();
+    for column in table.columns.iter().filter(|column| sent.get(&column.name).is_some()) {
+        match column.role {
+            Role::Writable => columns.push(column),
+            _ if sent.get(&column.name) == Some("null") => {}
+            _ => {
+                let told = format!("{:?} of a new row is not for clients to set; leave it out", column.name);
+                return Err(Refusal::BadValue(told));
+            }
+        }
+    }
+    let mut parameters = Parameters::default();
+    let statement = if columns.is_empty() {
+        statement(table, INSERT_DEFAULT_ROW, &[], parameters)
+    } else {
+        let record = record(&columns, &sent.only(names(&columns)), &mut parameters);
+        let from_body: Vec<_> = columns.iter().map(|column| format!("r.{}", column.quoted)).collect();
+        let values = [("columns", quoted(&columns)), ("values", from_body.join(", ")), ("record", record)];
+        statement(table, INSERT_ROW, &values, parameters)
+    };
+    Ok(Plan { statement, based_on: None, guarded: Vec::new(), key: None, guards: String::new() })
+}
+
+fn update(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Plan, Refusal> {
+    let row = &change.row;
+    let is_key = |column: &Column| table.key_columns().any(|part| part.name == column.name);
+    let given = |column: &&Column| row.get(&column.name).is_some();
+    let (mut set, mut read, mut guarded) = (Vec::new(), Vec::new(), Vec::new());
+    for column in &table.columns {
+        let settable = column.role == Role::Writable && !is_key(column);
+        match (settable, given(&column)) {
+            (true, true) => {
+                read.push(column);
+                set.push(format!("{} = {}", column.quoted, new_value(column, change.verb)));
+            }
+            (true, false) if change.verb == Verb::Replace && column.name != MADE_AT => {
+                set.push(format!("{} = default", column.quoted));
+            }
+            (false, true) if column.role != Role::Version => guarded.push(column),
+            _ => {}
+        }
+    }
+    read.extend(&guarded);
+    let mut parameters = Parameters::default();
+    let sent = row.only(names(&read));
+    let (template, record) = if set.is_empty() {
+        (KEEP_ROW, join(&read, &sent, &mut parameters))
+    } else if read.is_empty() {
+        (UPDATE_ROW, String::new())
+    } else {
+        (UPDATE_ROW, format!("from {}", record(&read, &sent, &mut parameters)))
+    };
+    let unchanged: String = guarded.iter().map(|column| format!(" and {}", is_unchanged(column))).collect();
+    let values = [
+        ("set", set.join(", ")),
+        ("from", record.clone()),
+        ("join", record),
+        ("key", key.matches(table, &mut parameters)),
+        ("current", current(table, based_on, &mut parameters)),
+        ("unchanged", unchanged),
+    ];
+    let statement = statement(table, template, &values, parameters);
+    let guards = row.only(names(&guarded));
+    let guarded = guarded.iter().map(|column| column.name.clone()).collect();
+    Ok(Plan { statement, based_on: Some(based_on), guarded, key: Some(key), guards })
+}
+
+fn delete(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Plan, Refusal> {
+    let version = table.version_name();
+    if let Some(name) = change.row.names().find(|name| Some(*name) != version) {
+        return Err(Refusal::BadValue(format!(
+            "{name:?} is no part of a DELETE, which takes the version alone"
+        )));
+    }
+    let mut parameters = Parameters::default();
+    let values = [
+        ("key", key.matches(table, &mut parameters)),
+        ("current", current(table, based_on, &mut parameters)),
+    ];
+    let statement = statement(table, DELETE_ROW, &values, parameters);
+    Ok(Plan {
+        statement,
+        based_on: Some(based_on),
+        guarded: Vec::new(),
+        key: Some(key),
+        guards: String::new(),
+    })
+}
+
+fn current(table: &Table, based_on: i64, parameters: &mut Parameters) -> String {
+    format!("{} = {}", table.version(), parameters.add(based_on.to_string()))
+}
+
+/// What a column is set to, from the body's row `r`.
+fn new_value(column: &Column, verb: Verb) -> String {
+    let (name, type_name) = (&column.quoted, &column.type_name);
+    if verb != Verb::Patch || !column.holds_json {
+        return format!("r.{name}");
+    }
+    format!(
+        "case when json_typeof(r.{name}::json) = 'object' then rowbell.merge_patch(t.{name}::jsonb, r.{name}::jsonb)::{type_name} \
+         else r.{name} end"
+    )
+}
+
+/// SQL that says the body has for a column what the row has; as text, since not every type can be compared.
+fn is_unchanged(column: &Column) -> String {
+    format!("to_json(t.{0})::text is not distinct from to_json(r.{0})::text", column.quoted)
+}
+
+/// SQL for the body's row `r`, read by PostgreSQL as the columns' types.
+fn record(columns: &[&Column], body: &str, parameters: &mut Parameters) -> String {
+    let types: Vec<_> =
+        columns.iter().map(|column| format!("{} {}", column.quoted, column.type_name)).collect();
+    format!("json_to_record({}::json) as r({})", parameters.add(body), types.join(", "))
+}
+
+fn join(columns: &[&Column], body: &str, parameters: &mut Parameters) -> String {
+    if columns.is_empty() {
+        String::new()
+    } else {
+        format!("cross join {}", record(columns, body, parameters))
+    }
+}
+
+fn statement(table: &Table, template: &str, values: &[(&str, String)], parameters: Parameters) -> Statement {
+    let mut all = vec![
+        ("relation", table.relation.clone()),
+        ("image", table.image.clone()),
+        ("version", table.version()),
+        ("id", table.id_of_row.clone()),
+    ];
+    all.extend_from_slice(values);
+    Statement { sql: filled(template, &all), parameters }
+}
+
+fn filled(template: &str, values: &[(&str, String)]) -> String {
+    let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    fill(template, &values)
+}
+
+fn names<'a>(columns: &'a [&Column]) -> impl Iterator<Item = &'a str> {
+    columns.iter().map(|column| column.name.as_str())
+}
+
+fn quoted(columns: &[&Column]) -> String {
+    columns.iter().map(|column| column.quoted.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn columns_of<'a>(table: &'a Table, names: &[String]) -> Vec<&'a Column> {
+    names.iter().filter_map(|name| table.column(name).ok()).collect()
+}

@@ -1,0 +1,184 @@
+//! A pooled connection that answers a request: statements by their text, a transaction in one network wait.
+//!
+//! What is begun here must be awaited to its end, or the next user of the connection finds it: whoever may be
+//! cancelled runs it in a task of its own.
+
+use futures::{TryStreamExt, join};
+use postgres_types::Type;
+use tokio_postgres::Row;
+
+use super::refusal::{Failure, Refusal};
+use crate::pg::pool::{Lent, Naming, Pool};
+use crate::pg::statement::{Parameters, Statement, fill};
+use crate::pg::{log, origin};
+use crate::words::Error;
+
+const BEGIN: &str = include_str!("../../../sql/queries/begin_request.sql");
+const BEGIN_POOLED: &str = include_str!("../../../sql/queries/begin_pooled_request.sql");
+const COMMIT: &str = include_str!("../../../sql/queries/commit_request.sql");
+
+/// Prepared statements one connection keeps; at that many it forgets them all and begins anew.
+const MOST_PREPARED: usize = 250;
+
+/// Bytes of an answer that no statement but a list comes near.
+const ROOM: usize = usize::MAX;
+
+/// One connection on loan to one request.
+pub(super) struct Session {
+    client: Lent,
+    naming: Naming,
+    /// What opens a transaction.
+    begin: String,
+}
+
+/// A statement as this connection runs it.
+enum Ready<'a> {
+    Named(tokio_postgres::Statement),
+    Text(&'a str),
+}
+
+/// Whether a transaction ends with what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It is committed in the same breath.
+    Commit,
+    /// It stays open for `finish`, unless something failed.
+    Open,
+}
+
+impl Pool {
+    /// A connection for a request; `attempted` is a lower-case fragment for the error.
+    pub(super) async fn session(&self, attempted: &str) -> Result<Session, Error> {
+        let client = self.client(attempted).await?;
+        let naming = self.naming();
+        let milliseconds = self.statement_limit().as_millis().to_string();
+        let begin = match naming {
+            Naming::Named => BEGIN,
+            Naming::Unnamed => BEGIN_POOLED,
+        };
+        Ok(Session { client, naming, begin: fill(begin, &[("milliseconds", &milliseconds)]) })
+    }
+}
+
+impl Session {
+    /// Runs one statement that reads.
+    pub(super) async fn read(&self, statement: &Statement) -> Result<Vec<Row>, Failure> {
+        self.read_within(statement, ROOM).await
+    }
+
+    /// The same, refused where the answer has more than `limit` bytes.
+    pub(super) async fn read_within(&self, statement: &Statement, limit: usize) -> Result<Vec<Row>, Failure> {
+        let ready = self.ready(statement).await?;
+        let rows = self.run(&ready, &statement.parameters, limit);
+        match self.naming {
+            Naming::Named => rows.await,
+            Naming::Unnamed => {
+                let (begun, rows, ended) = join!(self.begin(), rows, self.end());
+                begun?;
+                let rows = rows?;
+                ended?;
+                Ok(rows)
+            }
+        }
+    }
+
+    /// Runs a transaction of two statements, all of it sent before the first answer comes; the second one's rows.
+    pub(super) async fn write(
+        &self,
+        settings: &Statement,
+        write: &Statement,
+        ending: Ending,
+    ) -> Result<Vec<Row>, Failure> {
+        let (first, second) = (self.ready(settings).await?, self.ready(write).await?);
+        let end = async {
+            match ending {
+                Ending::Commit => self.end().await,
+                Ending::Open => Ok(()),
+            }
+        };
+        let (begun, set, rows, ended) = join!(
+            self.begin(),
+            self.run(&first, &settings.parameters, ROOM),
+            self.run(&second, &write.parameters, ROOM),
+            end
+        );
+        // In this order, because what follows a failure only says that the transaction is aborted.
+        let rows = begun.and(set.map(drop)).and(rows);
+        if rows.is_err() && ending == Ending::Open {
+            self.end().await?;
+        }
+        let rows = rows?;
+        ended?;
+        Ok(rows)
+    }
+
+    /// Runs one more statement in a transaction that was left open, and commits.
+    pub(super) async fn finish(&self, statement: &Statement) -> Result<Vec<Row>, Failure> {
+        // Prepared within the transaction: should that fail, the commit still ends it.
+        let ready = self.ready(statement).await;
+        let (rows, ended) = match &ready {
+            Ok(ready) => join!(self.run(ready, &statement.parameters, ROOM), self.end()),
+            Err(_) => (Ok(Vec::new()), self.end().await),
+        };
+        ready?;
+        let rows = rows?;
+        ended?;
+        Ok(rows)
+    }
+
+    /// Puts on disk what other sessions committed without waiting for that.
+    pub(super) async fn flush_log(&self) -> Result<(), Failure> {
+        Ok(log::wait_until_durable(&self.client).await?)
+    }
+
+    /// Begins a new generation where a crash or promotion ended the last.
+    pub(super) async fn open_generation(&self) -> Result<(), Failure> {
+        origin::open_origin(&self.client).await?;
+        Ok(())
+    }
+
+    async fn ready<'a>(&self, statement: &'a Statement) -> Result<Ready<'a>, Failure> {
+        if self.naming == Naming::Unnamed {
+            return Ok(Ready::Text(&statement.sql));
+        }
+        if self.client.statement_cache.size() >= MOST_PREPARED {
+            self.client.statement_cache.clear();
+        }
+        Ok(Ready::Named(self.client.prepare_cached(&statement.sql).await?))
+    }
+
+    async fn run(
+        &self,
+        ready: &Ready<'_>,
+        parameters: &Parameters,
+        limit: usize,
+    ) -> Result<Vec<Row>, Failure> {
+        let texts = parameters.texts();
+        let rows = match ready {
+            Ready::Named(statement) => self.client.query_raw(statement, texts).await?,
+            Ready::Text(sql) => {
+                let untyped = texts.into_iter().map(|text| (text, Type::UNKNOWN));
+                self.client.query_typed_raw(sql, untyped).await?
+            }
+        };
+        let mut rows = std::pin::pin!(rows);
+        let (mut gathered, mut size) = (Vec::new(), 0usize);
+        while let Some(row) = rows.try_next().await? {
+            size = size.saturating_add(row.raw_size_bytes());
+            if size > limit {
+                return Err(Refusal::TooMuch.into());
+            }
+            gathered.push(row);
+        }
+        Ok(gathered)
+    }
+
+    async fn begin(&self) -> Result<(), Failure> {
+        Ok(self.client.batch_execute(&self.begin).await?)
+    }
+
+    /// Commits what is open; of a failed transaction that is a rollback.
+    pub(super) async fn end(&self) -> Result<(), Failure> {
+        Ok(self.client.batch_execute(COMMIT.trim()).await?)
+    }
+}

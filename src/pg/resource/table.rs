@@ -1,0 +1,142 @@
+//! The shape of one watched table: what statements on it are made of.
+
+use std::sync::Arc;
+
+use tokio_postgres::Row;
+
+use super::refusal::{Failure, Refusal};
+use super::session::Session;
+use crate::pg::statement::{Parameters, Statement, fill};
+use crate::words::Error;
+
+const TABLE_SHAPE: &str = include_str!("../../../sql/queries/table_shape.sql");
+
+/// A watched table as clients see it. Fields of the kind `quoted` are SQL from the catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its channel.
+    pub channel: Arc<str>,
+    /// Its name with its schema, quoted.
+    pub(super) relation: String,
+    /// The JSON of row `t`.
+    pub(super) image: String,
+    /// The id of row `t` as text.
+    pub(super) id_of_row: String,
+    /// The id of a row `k` that has the key's columns alone.
+    pub(super) id_of_key: String,
+    /// A trigger of the user's may change a row once more after it was written.
+    pub(super) changes_again: bool,
+    /// What clients see, in the table's order.
+    pub(super) columns: Vec<Column>,
+    /// Places of the key's columns, in key order.
+    pub(super) key: Vec<usize>,
+}
+
+/// One column that clients see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) quoted: String,
+    /// Its type as SQL, with length and precision.
+    pub(super) type_name: String,
+    /// The same without length and precision.
+    pub(super) bare_type: String,
+    /// True for json and jsonb, which a patch merges.
+    pub(super) holds_json: bool,
+    pub(super) role: Role,
+}
+
+/// Who gives a column its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Whoever writes.
+    Writable,
+    /// Rowbell: the version.
+    Version,
+    /// Rowbell: `last_synced_at`, `updated_at`.
+    Kept,
+    /// PostgreSQL: computed, or an identity that is always its own.
+    Generated,
+}
+
+impl Table {
+    /// Reads the shape of a channel's table as it is now.
+    pub(super) async fn read(session: &Session, channel: &str) -> Result<Self, Failure> {
+        let mut parameters = Parameters::default();
+        parameters.add(channel);
+        let statement = Statement { sql: fill(TABLE_SHAPE, &[]), parameters };
+        let rows = session.read(&statement).await?;
+        let first = rows.first().ok_or(Refusal::UnknownChannel)?;
+        let mut table = Self {
+            channel: Arc::from(channel),
+            relation: get(first, 0)?,
+            image: get(first, 1)?,
+            id_of_row: get(first, 2)?,
+            id_of_key: get(first, 3)?,
+            changes_again: get(first, 4)?,
+            columns: Vec::with_capacity(rows.len()),
+            key: Vec::new(),
+        };
+        let mut places = Vec::new();
+        for (place, row) in rows.iter().enumerate() {
+            if let Some(in_key) = get::<Option<i32>>(row, 10)? {
+                places.push((in_key, place));
+            }
+            table.columns.push(Column::read(row)?);
+        }
+        places.sort_unstable();
+        table.key = places.into_iter().map(|(_, place)| place).collect();
+        Ok(table)
+    }
+
+    /// The column of a name, or the refusal that says there is none.
+    pub(super) fn column(&self, name: &str) -> Result<&Column, Refusal> {
+        let found = self.columns.iter().find(|column| column.name == name);
+        found.ok_or_else(|| Refusal::UnknownColumn(name.to_owned()))
+    }
+
+    /// The columns of the key, in key order.
+    pub(super) fn key_columns(&self) -> impl ExactSizeIterator<Item = &Column> {
+        self.key.iter().filter_map(|place| self.columns.get(*place)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The name of the column that carries the version; none when feed-only.
+    pub fn version_name(&self) -> Option<&str> {
+        self.version_column().map(|column| column.name.as_str())
+    }
+
+    pub(super) fn version_column(&self) -> Option<&Column> {
+        self.columns.iter().find(|column| column.role == Role::Version)
+    }
+
+    /// The version of row `t`, null when feed-only.
+    pub(super) fn version(&self) -> String {
+        self.version_column()
+            .map_or_else(|| "null::bigint".to_owned(), |column| format!("t.{}", column.quoted))
+    }
+}
+
+impl Column {
+    fn read(row: &Row) -> Result<Self, Error> {
+        let role = match get::<String>(row, 11)?.as_str() {
+            "version" => Role::Version,
+            "kept" => Role::Kept,
+            "generated" | "identity" => Role::Generated,
+            _ => Role::Writable,
+        };
+        Ok(Self {
+            name: get(row, 5)?,
+            quoted: get(row, 6)?,
+            type_name: get(row, 7)?,
+            bare_type: get(row, 8)?,
+            holds_json: get(row, 9)?,
+            role,
+        })
+    }
+}
+
+/// A column of an answer.
+pub(super) fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Error> {
+    row.try_get(column)
+        .map_err(|error| Error::unexpected("an answer has a value of an unexpected type").with_source(error))
+}

@@ -1,0 +1,169 @@
+//! Versioned writes: one network wait where the version is current, a second read where it is not.
+
+use tokio_postgres::Row;
+
+use super::fit;
+use super::key::Key;
+use super::plan::{Change, Plan, Verb};
+use super::refusal::{Constraint, Failure, Refusal};
+use super::row::{self, CurrentRow};
+use super::session::{Ending, Session};
+use super::table::{Table, get};
+use crate::pg::rows::Xid8;
+use crate::pg::statement::{Parameters, Statement, fill};
+use crate::words::{Result, Xid};
+
+const WRITER_SETTINGS: &str = include_str!("../../../sql/queries/writer_settings.sql");
+const IS_PRIMARY_KEY: &str = include_str!("../../../sql/queries/is_primary_key.sql");
+
+/// Who writes, as the log is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writer {
+    /// The person or program.
+    pub actor: Option<String>,
+    /// The branch office.
+    pub branch: Option<String>,
+}
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum Written {
+    /// It is committed, or there was nothing to change.
+    Done(Stored),
+    /// The row is at another version than the one named, or is no more.
+    Stale(Conflict),
+    /// There is no such row, and the log knows of none.
+    Missing,
+}
+
+/// A row after a write; of a delete, the row before it.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: Option<i64>,
+    /// Its JSON.
+    pub row: String,
+    /// The transaction that wrote it; none where nothing changed.
+    pub xid: Option<Xid>,
+}
+
+/// What a writer needs to settle a conflict.
+#[derive(Debug)]
+pub struct Conflict {
+    /// The row as it is now; none when it was deleted.
+    pub current: Option<String>,
+    /// The version it is at.
+    pub version: Option<i64>,
+    /// The row at the version the writer named; none where the log does not reach that far.
+    pub base: Option<String>,
+}
+
+/// Does one write against one shape of its table.
+pub(super) async fn write(
+    session: &Session,
+    table: &Table,
+    change: &Change,
+    writer: &Writer,
+) -> Result<Written, Failure> {
+    let plan = Plan::make(table, change)?;
+    // A trigger of the user's may change the row again, which RETURNING does not see.
+    let reads_again = table.changes_again && change.verb != Verb::Delete;
+    let ending = if reads_again { Ending::Open } else { Ending::Commit };
+    let rows = session.write(&settings(writer), &plan.statement, ending).await?;
+    let written = rows.first().map(read).transpose();
+    // Whatever came back: a transaction that was left open is ended here.
+    let again = match (&written, ending) {
+        (Ok(Some(stored)), Ending::Open) => read_again(session, table, &stored.id).await?,
+        (_, Ending::Open) => session.end().await.map(|()| None)?,
+        (_, Ending::Commit) => None,
+    };
+    let Some(mut stored) = written? else { return missed(session, table, &plan).await };
+    if let Some(row) = again {
+        (stored.version, stored.row) = (row.version, row.row);
+    }
+    if change.verb != Verb::Delete && stored.version == plan.based_on {
+        stored.xid = None;
+    }
+    Ok(Written::Done(stored))
+}
+
+fn read(row: &Row) -> Result<Stored> {
+    let xid = get::<Option<Xid8>>(row, 3)?.map(|Xid8(xid)| xid);
+    Ok(Stored { version: get(row, 0)?, row: get(row, 1)?, id: get(row, 2)?, xid })
+}
+
+/// The row as the transaction leaves it, which is committed with that.
+async fn read_again(session: &Session, table: &Table, id: &str) -> Result<Option<CurrentRow>, Failure> {
+    match Key::read(table, id) {
+        Ok(key) => {
+            Ok(session.finish(&row::statement(table, &key)).await?.first().map(row::current).transpose()?)
+        }
+        Err(_) => session.end().await.map(|()| None),
+    }
+}
+
+/// No row was written: why?
+async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written, Failure> {
+    let Some(based_on) = plan.based_on else {
+        return Err(Refusal::Forbidden("a trigger or policy of the table let no row be made").into());
+    };
+    let rows = session.read(&plan.why_not(table)?).await?;
+    let Some(told) = rows.first() else { return Ok(Written::Missing) };
+    let conflict = Conflict { version: get(told, 0)?, current: get(told, 1)?, base: get(told, 2)? };
+    if conflict.current.is_none() {
+        let known = conflict.base.is_some() || get::<bool>(told, 3)?;
+        return Ok(if known { Written::Stale(conflict) } else { Written::Missing });
+    }
+    if conflict.version != Some(based_on) {
+        return Ok(Written::Stale(conflict));
+    }
+    let differs: Vec<bool> = get(told, 4)?;
+    let changed = plan.guarded.iter().zip(differs).find(|(_, differs)| *differs);
+    Err(match changed {
+        Some((name, _)) => Refusal::BadValue(format!(
+            "{name:?} is not for clients to change; send it as it was read, or leave it out"
+        ))
+        .into(),
+        None => Refusal::Forbidden("a trigger or policy of the table keeps the row as it is").into(),
+    })
+}
+
+fn settings(writer: &Writer) -> Statement {
+    let mut parameters = Parameters::default();
+    parameters.add(writer.actor.clone().unwrap_or_default());
+    parameters.add(writer.branch.clone().unwrap_or_default());
+    Statement { sql: fill(WRITER_SETTINGS, &[]), parameters }
+}
+
+/// Makes of a failure what the client can be told.
+pub(super) async fn explain(session: &Session, table: &Table, change: &Change, failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused(Refusal::Misfit) => {
+            let mut trials = fit::of_body(table, &change.row);
+            if let Some(Ok(key)) = change.id.as_deref().map(|id| Key::read(table, id)) {
+                trials.extend(key.pairs(table).map(|(column, value)| fit::Trial::text(column, value)));
+            }
+            fit::blame(session, &trials).await
+        }
+        Failure::Refused(Refusal::Taken(constraint)) => match is_primary_key(session, &constraint).await {
+            Ok(true) => Refusal::Exists.into(),
+            Ok(false) => Refusal::Constraint(constraint).into(),
+            Err(failure) => failure,
+        },
+        // Tried often enough.
+        Failure::Refused(Refusal::Contended) => Refusal::TimedOut.into(),
+        other => other,
+    }
+}
+
+async fn is_primary_key(session: &Session, constraint: &Constraint) -> Result<bool, Failure> {
+    let (Some((schema, table)), Some(name)) = (&constraint.table, &constraint.name) else { return Ok(false) };
+    let mut parameters = Parameters::default();
+    for text in [schema, table, name] {
+        parameters.add(text.as_str());
+    }
+    let rows = session.read(&Statement { sql: fill(IS_PRIMARY_KEY, &[]), parameters }).await?;
+    Ok(rows.first().map(|row| get(row, 0)).transpose()?.unwrap_or(false))
+}

@@ -1,0 +1,75 @@
+//! What a request is answered that could be done.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use warp::Reply;
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use warp::http::{Response as Plain, StatusCode};
+use warp::reply::Response;
+
+use super::request::KnownVersions;
+use crate::pg::resource::{CurrentRow, List, Stored, Verb};
+use crate::problem::Problem;
+
+const CURSOR: HeaderName = HeaderName::from_static("rowbell-cursor");
+const XID: HeaderName = HeaderName::from_static("rowbell-xid");
+
+/// What stands for itself in a part of a path.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The rows of a list, with the position the feed continues them from.
+pub(super) fn list(list: List) -> Result<Response, Problem> {
+    json(
+        StatusCode::OK,
+        list.rows,
+        &[(CURSOR, list.cursor.to_string()), (CACHE_CONTROL, "no-store".to_owned())],
+    )
+}
+
+/// One row, or that the reader has it already.
+pub(super) fn row(row: CurrentRow, known: &KnownVersions) -> Result<Response, Problem> {
+    // Kept by whoever likes, and asked for again each time.
+    let mut headers = vec![(CACHE_CONTROL, "private, no-cache".to_owned())];
+    if let Some(version) = row.version {
+        headers.push((ETAG, tag(version)));
+        if known.holds(version) {
+            let mut reply = json(StatusCode::NOT_MODIFIED, String::new(), &headers)?;
+            reply.headers_mut().remove(CONTENT_TYPE);
+            return Ok(reply);
+        }
+    }
+    json(StatusCode::OK, row.row, &headers)
+}
+
+/// A row that was written; the xid is that of its commit in the feed.
+pub(super) fn stored(verb: Verb, channel: &str, stored: &Stored) -> Result<Response, Problem> {
+    let mut headers = vec![(CACHE_CONTROL, "no-store".to_owned())];
+    if let Some(version) = stored.version.filter(|_| verb != Verb::Delete) {
+        headers.push((ETAG, tag(version)));
+    }
+    if let Some(xid) = stored.xid {
+        headers.push((XID, xid.to_string()));
+    }
+    let status = if verb == Verb::Insert {
+        headers.push((LOCATION, format!("/api/{channel}/{}", utf8_percent_encode(&stored.id, PART))));
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    json(status, stored.row.clone(), &headers)
+}
+
+fn tag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+fn json(status: StatusCode, body: String, headers: &[(HeaderName, String)]) -> Result<Response, Problem> {
+    let mut reply = Plain::new(body);
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for (name, value) in headers {
+        // Numbers, cursors and percent-encoded ids: none of them holds what a header may not.
+        let value = HeaderValue::from_str(value).map_err(|_| Problem::internal())?;
+        reply.headers_mut().insert(name, value);
+    }
+    Ok(reply.into_response())
+}

@@ -1,0 +1,181 @@
+//! Floor 3, the other edge: one REST resource per channel, `/api/{channel}` and `/api/{channel}/{id}`.
+//!
+//! A request is answered from the database. What follows from a write reaches subscribers as any other program's
+//! write does, through the log; nothing here knows that there is a feed.
+
+mod answer;
+mod body;
+mod refused;
+mod request;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use warp::http::header::{ALLOW, HeaderMap};
+use warp::http::{Method, StatusCode};
+use warp::path::Tail;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+
+use crate::auth::Door;
+use crate::pg::resource::{Change, Failure, Resources, Verb, Written};
+use crate::problem::Problem;
+use crate::words::{ListQuery, RestConfig, RowBody};
+use body::Incoming;
+use request::{Target, Wanted};
+
+/// What requests share; cheap to clone.
+#[derive(Clone)]
+pub struct Rest(Arc<Shared>);
+
+struct Shared {
+    resources: Resources,
+    door: Arc<Door>,
+    config: RestConfig,
+}
+
+/// One request, its body still to be read.
+struct Request {
+    method: Method,
+    target: Target,
+    query: String,
+    headers: HeaderMap,
+    body: Incoming,
+}
+
+impl Rest {
+    /// The edge before its first request.
+    pub fn new(resources: Resources, door: Arc<Door>, config: RestConfig) -> Self {
+        Self(Arc::new(Shared { resources, door, config }))
+    }
+}
+
+/// `/api/…`; to be composed with others.
+pub fn routes(
+    rest: Rest,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::path("api")
+        .and(warp::path::tail())
+        .and(warp::method())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |path: Tail, method, query, headers, stream| {
+            let rest = rest.clone();
+            async move {
+                let answered = match Target::read(path.as_str()) {
+                    Ok(target) => {
+                        let body = Incoming::new(stream);
+                        rest.answer(Request { method, target, query, headers, body }).await
+                    }
+                    Err(problem) => Err(problem),
+                };
+                answered.unwrap_or_else(Problem::into_response)
+            }
+        })
+}
+
+impl Rest {
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        self.0.door.check_token(&request.headers)?;
+        request::refuse_unserved(&request.headers)?;
+        match (&request.target, request.method.as_str()) {
+            (Target::Rows { .. }, "GET" | "HEAD") => self.list(request).await,
+            (Target::Rows { .. }, "POST") => self.create(request).await,
+            (Target::Row { .. }, "GET" | "HEAD") => self.read(request).await,
+            (Target::Row { .. }, "PUT") => self.replace(request).await,
+            (Target::Row { .. }, "PATCH") => self.change(Verb::Patch, request).await,
+            (Target::Row { .. }, "DELETE") => self.change(Verb::Delete, request).await,
+            (target, _) => {
+                let allowed = target.methods();
+                let detail = format!("this path takes {allowed}");
+                let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+                Err(problem.with_header(ALLOW, allowed))
+            }
+        }
+    }
+
+    async fn list(&self, request: Request) -> Result<Response, Problem> {
+        let query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
+        let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
+        let list = to_its_end(async move { resources.list(&channel, &query).await }).await?;
+        answer::list(list)
+    }
+
+    async fn read(&self, request: Request) -> Result<Response, Problem> {
+        request::refuse_parameters(&request.query)?;
+        let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
+        let id = request.target.id().to_owned();
+        let row = to_its_end(async move { resources.row(&channel, &id).await }).await?;
+        let row = row.ok_or_else(refused::missing)?;
+        answer::row(row, &request::known_versions(&request.headers))
+    }
+
+    async fn create(&self, request: Request) -> Result<Response, Problem> {
+        self.write(Verb::Insert, None, None, request).await
+    }
+
+    async fn replace(&self, request: Request) -> Result<Response, Problem> {
+        match request::wanted(&request.headers)? {
+            Wanted::Absent => {
+                let id = request.target.id().to_owned();
+                self.write(Verb::Insert, Some(id), None, request).await
+            }
+            Wanted::Version(_) => self.change(Verb::Replace, request).await,
+        }
+    }
+
+    async fn change(&self, verb: Verb, request: Request) -> Result<Response, Problem> {
+        let version = match request::wanted(&request.headers)? {
+            Wanted::Version(version) => version,
+            Wanted::Absent => {
+                return Err(refused::bad_value("If-None-Match is for GET and for a PUT that creates"));
+            }
+        };
+        let id = request.target.id().to_owned();
+        self.write(verb, Some(id), version, request).await
+    }
+
+    async fn write(
+        &self,
+        verb: Verb,
+        id: Option<String>,
+        version: Option<i64>,
+        request: Request,
+    ) -> Result<Response, Problem> {
+        request::refuse_parameters(&request.query)?;
+        let writer = request::writer(&request.headers)?;
+        let channel = request.target.channel().to_owned();
+        let row = match (verb, request.body.is_empty(&request.headers)) {
+            (Verb::Delete, true) => RowBody::default(),
+            _ => request.body.row(&request.headers, &self.0.config).await?,
+        };
+        let change = Change { verb, id, version, row };
+        let resources = self.0.resources.clone();
+        let (change, written) = to_its_end(async move {
+            let written = resources.write(&channel, &change, &writer).await?;
+            Ok((change, written))
+        })
+        .await?;
+        match written {
+            Written::Done(stored) => answer::stored(verb, request.target.channel(), &stored),
+            Written::Stale(conflict) => Err(refused::conflict(conflict, &change.row)),
+            Written::Missing => Err(refused::missing()),
+        }
+    }
+}
+
+/// Runs work that must not break off in the middle, whether or not the client stays.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::spawn(work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(failure)) => Err(refused::problem(failure)),
+        Err(error) => {
+            log::error!("a request broke off: {error}");
+            Err(Problem::internal())
+        }
+    }
+}
