@@ -16,6 +16,7 @@ mod feed;
 mod flow;
 mod migrate;
 mod pool;
+mod rest;
 mod restart;
 mod schema;
 mod seam;

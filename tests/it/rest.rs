@@ -1,0 +1,11 @@
+//! REST, from the socket to the table and back.
+
+mod altered;
+mod browsers;
+mod lists;
+mod names;
+mod outage;
+mod races;
+mod refusals;
+mod types;
+mod writes;
