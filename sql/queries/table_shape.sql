@@ -4,9 +4,16 @@
 -- watched. Every name comes quoted, to be put into the text of statements.
 select
     format('%I.%I', n.nspname, r.relname) as relation,
-    case when c.omit = '{}' then 'row_to_json(t.*)' else rowbell.image_expression(c."table", 't', c.omit) end as image,
-    rowbell.key_expression(c."table", 't', c.key_columns) as id_of_row,
-    rowbell.key_expression(c."table", 'k', c.key_columns) as id_of_key,
+    -- With `.*`, because a column may have the name of an alias. Named one by one only where some are left out, so that
+    -- a new column is otherwise shown at once.
+    case when c.omit = '{}' then 'row_to_json(t.*)' else format('(select row_to_json(i.*) from (select %s) i)', (
+        select string_agg(format('t.%I', s.attname), ', ' order by s.attnum)
+        from pg_attribute s
+        where s.attrelid = c."table" and s.attnum > 0 and not s.attisdropped and s.attname <> all (c.omit)
+    )) end as image,
+    -- From the catalog and not as it was when the table was watched: a column of the key may have another name now.
+    rowbell.key_expression(c."table", 't', key.columns) as id_of_row,
+    rowbell.key_expression(c."table", 'k', key.columns) as id_of_key,
     -- A trigger of the user's that runs after ours may change the row once more.
     exists (
         select from pg_trigger g
@@ -19,7 +26,7 @@ select
     -- Without its length: a cast to character(3) would cut a value short where a comparison must not.
     format_type(a.atttypid, -1) as bare_type,
     coalesce(nullif(y.typbasetype, 0), y.oid) in ('json'::regtype, 'jsonb'::regtype) as holds_json,
-    array_position(c.key_columns, a.attname::text) as key_place,
+    array_position(key.columns, a.attname::text) as key_place,
     case
         when a.attname = c.version_column then 'version'
         when a.attgenerated <> '' then 'generated'
@@ -30,6 +37,7 @@ select
         else 'writable'
     end as role
 from rowbell.channel c
+cross join lateral (select rowbell.key_columns(c."table") as columns) key
 join pg_class r on r.oid = c."table"
 join pg_namespace n on n.oid = r.relnamespace
 join pg_attribute a on a.attrelid = c."table" and a.attnum > 0 and not a.attisdropped

@@ -55,8 +55,8 @@ fn refused(refusal: Refusal) -> Problem {
             "too_large",
             "the answer is too large; ask for fewer rows by limit",
         ),
-        Refusal::Outdated => {
-            log::error!("a statement made for a request does not fit its table");
+        Refusal::Outdated(code) => {
+            log::error!("a statement made for a request does not fit its table ({code})");
             Problem::internal()
         }
     }

@@ -82,7 +82,9 @@ pub(super) async fn explain_list(
 ) -> Failure {
     match failure {
         Failure::Refused(Refusal::Misfit) => blame(session, &of_query(table, query)).await,
-        Failure::Refused(Refusal::Outdated) => filter::unsuitable(table, &query.filters, &query.order).into(),
+        Failure::Refused(Refusal::Outdated(_)) if !(query.filters.is_empty() && query.order.is_empty()) => {
+            filter::unsuitable(table, &query.filters, &query.order).into()
+        }
         other => other,
     }
 }

@@ -7,7 +7,7 @@ use super::refusal::Failure;
 use super::session::Session;
 use super::table::{Table, get};
 use crate::pg::rows::{PgSnapshot, Xid8, snapshot_text};
-use crate::pg::statement::{Parameters, Statement, fill};
+use crate::pg::statement::{Parameters, Statement};
 use crate::words::{Cursor, ListQuery, Origin, Snapshot};
 
 const LIST_ROWS: &str = include_str!("../../../sql/queries/list_rows.sql");
@@ -86,18 +86,12 @@ fn statement(table: &Table, query: &ListQuery, on_disk: &OnDisk) -> Result<State
     let on_disk = parameters.add(on_disk.text());
     let filter = filter::filter(table, &query.filters, &mut parameters)?;
     let order = filter::order(table, &query.order)?;
-    let (limit, offset) = (parameters.add(query.limit.to_string()), parameters.add(query.offset.to_string()));
-    let sql = fill(
-        LIST_ROWS,
-        &[
-            ("on_disk", &on_disk),
-            ("image", &table.image),
-            ("relation", &table.relation),
-            ("filter", &filter),
-            ("order", &order),
-            ("limit", &limit),
-            ("offset", &offset),
-        ],
-    );
-    Ok(Statement { sql, parameters })
+    let given = [
+        ("on_disk", on_disk),
+        ("filter", filter),
+        ("order", order),
+        ("limit", parameters.add(query.limit.to_string())),
+        ("offset", parameters.add(query.offset.to_string())),
+    ];
+    Ok(table.statement(LIST_ROWS, &given, parameters))
 }

@@ -3,7 +3,7 @@
 use super::key::Key;
 use super::refusal::Refusal;
 use super::table::{Column, Role, Table};
-use crate::pg::statement::{Parameters, Statement, fill};
+use crate::pg::statement::{Parameters, Statement};
 use crate::words::RowBody;
 
 const INSERT_ROW: &str = include_str!("../../../sql/queries/insert_row.sql");
@@ -87,19 +87,15 @@ impl Plan {
             guarded.iter().map(|column| format!("not ({})", is_unchanged(column))).collect();
         let join = join(&guarded, &self.guards, &mut parameters);
         let values = [
-            ("version", table.version()),
-            ("image", table.image.clone()),
-            ("relation", table.relation.clone()),
             ("presence", table.key_columns().next().map(|column| column.quoted.clone()).unwrap_or_default()),
             ("channel", parameters.add(&*table.channel)),
             ("based_on", parameters.add(self.based_on.unwrap_or_default().to_string())),
-            ("id_of_key", table.id_of_key.clone()),
             ("differs", format!("array[{}]::boolean[]", differs.join(", "))),
             ("key_values", values),
             ("key", matches.collect::<Vec<_>>().join(" and ")),
             ("join", join),
         ];
-        Ok(Statement { sql: filled(CURRENT_ROW, &values), parameters })
+        Ok(table.statement(CURRENT_ROW, &values, parameters))
     }
 }
 
@@ -146,12 +142,12 @@ fn insert(table: &Table, key: Option<&Key>, row: &RowBody) -> Result<Plan, Refus
     }
     let mut parameters = Parameters::default();
     let statement = if columns.is_empty() {
-        statement(table, INSERT_DEFAULT_ROW, &[], parameters)
+        table.statement(INSERT_DEFAULT_ROW, &[], parameters)
     } else {
         let record = record(&columns, &sent.only(names(&columns)), &mut parameters);
         let from_body: Vec<_> = columns.iter().map(|column| format!("r.{}", column.quoted)).collect();
         let values = [("columns", quoted(&columns)), ("values", from_body.join(", ")), ("record", record)];
-        statement(table, INSERT_ROW, &values, parameters)
+        table.statement(INSERT_ROW, &values, parameters)
     };
     Ok(Plan { statement, based_on: None, guarded: Vec::new(), key: None, guards: String::new() })
 }
@@ -194,7 +190,7 @@ fn update(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Pla
         ("current", current(table, based_on, &mut parameters)),
         ("unchanged", unchanged),
     ];
-    let statement = statement(table, template, &values, parameters);
+    let statement = table.statement(template, &values, parameters);
     let guards = row.only(names(&guarded));
     let guarded = guarded.iter().map(|column| column.name.clone()).collect();
     Ok(Plan { statement, based_on: Some(based_on), guarded, key: Some(key), guards })
@@ -212,7 +208,7 @@ fn delete(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Pla
         ("key", key.matches(table, &mut parameters)),
         ("current", current(table, based_on, &mut parameters)),
     ];
-    let statement = statement(table, DELETE_ROW, &values, parameters);
+    let statement = table.statement(DELETE_ROW, &values, parameters);
     Ok(Plan {
         statement,
         based_on: Some(based_on),
@@ -233,14 +229,15 @@ fn new_value(column: &Column, verb: Verb) -> String {
         return format!("r.{name}");
     }
     format!(
-        "case when json_typeof(r.{name}::json) = 'object' then rowbell.merge_patch(t.{name}::jsonb, r.{name}::jsonb)::{type_name} \
+        "case when json_typeof(r.{name}::json) = 'object' and r.{name}::text is distinct from t.{name}::text then rowbell.merge_patch(t.{name}::jsonb, r.{name}::jsonb)::{type_name} \
          else r.{name} end"
     )
 }
 
-/// SQL that says the body has for a column what the row has; as text, since not every type can be compared.
+/// SQL that says the body has for a column what the row has. As jsonb, because not every type can be compared, and
+/// because 2.50 comes back as 2.5 from most clients.
 fn is_unchanged(column: &Column) -> String {
-    format!("to_json(t.{0})::text is not distinct from to_json(r.{0})::text", column.quoted)
+    format!("to_jsonb(t.{0}) is not distinct from to_jsonb(r.{0})", column.quoted)
 }
 
 /// SQL for the body's row `r`, read by PostgreSQL as the columns' types.
@@ -256,22 +253,6 @@ fn join(columns: &[&Column], body: &str, parameters: &mut Parameters) -> String 
     } else {
         format!("cross join {}", record(columns, body, parameters))
     }
-}
-
-fn statement(table: &Table, template: &str, values: &[(&str, String)], parameters: Parameters) -> Statement {
-    let mut all = vec![
-        ("relation", table.relation.clone()),
-        ("image", table.image.clone()),
-        ("version", table.version()),
-        ("id", table.id_of_row.clone()),
-    ];
-    all.extend_from_slice(values);
-    Statement { sql: filled(template, &all), parameters }
-}
-
-fn filled(template: &str, values: &[(&str, String)]) -> String {
-    let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    fill(template, &values)
 }
 
 fn names<'a>(columns: &'a [&Column]) -> impl Iterator<Item = &'a str> {

@@ -45,8 +45,8 @@ pub enum Refusal {
     Misfit,
     /// A unique key is taken; whether the primary one is not known yet.
     Taken(Constraint),
-    /// The statement does not fit the table: it was altered since its shape was read.
-    Outdated,
+    /// The statement does not fit the table (the SQLSTATE says how): it was altered since its shape was read.
+    Outdated(String),
     /// Two transactions stood in each other's way; a second try may pass.
     Contended,
 }
@@ -88,7 +88,7 @@ impl From<tokio_postgres::Error> for Failure {
 impl Failure {
     /// True where the cause may be that the table is another than it was.
     pub(super) fn may_be_outdated(&self) -> bool {
-        matches!(self, Self::Refused(Refusal::Outdated | Refusal::Misfit | Refusal::UnknownColumn(_)))
+        matches!(self, Self::Refused(Refusal::Outdated(_) | Refusal::Misfit | Refusal::UnknownColumn(_)))
     }
 
     /// True where trying again may help by itself.
@@ -124,7 +124,7 @@ fn refusal(said: &DbError) -> Option<Refusal> {
         _ if code.starts_with("23") => Refusal::Constraint(rule("a rule of the table does not hold")),
         _ if code.starts_with("22") || code.starts_with("54") => Refusal::Misfit,
         _ if code.starts_with("42") || matches!(code, "0A000" | "3F000" | "2BP01" | "55000") => {
-            Refusal::Outdated
+            Refusal::Outdated(code.to_owned())
         }
         _ => return None,
     })

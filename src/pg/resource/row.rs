@@ -7,7 +7,7 @@ use super::key::Key;
 use super::refusal::{Failure, Refusal};
 use super::session::Session;
 use super::table::{Table, get};
-use crate::pg::statement::{Parameters, Statement, fill};
+use crate::pg::statement::{Parameters, Statement};
 use crate::words::Result;
 
 const READ_ROW: &str = include_str!("../../../sql/queries/read_row.sql");
@@ -34,14 +34,7 @@ pub(super) fn current(row: &Row) -> Result<CurrentRow> {
 pub(super) fn statement(table: &Table, key: &Key) -> Statement {
     let mut parameters = Parameters::default();
     let key = key.matches(table, &mut parameters);
-    let values = [
-        ("version", table.version()),
-        ("image", table.image.clone()),
-        ("relation", table.relation.clone()),
-        ("key", key),
-    ];
-    let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
-    Statement { sql: fill(READ_ROW, &values), parameters }
+    table.statement(READ_ROW, &[("key", key)], parameters)
 }
 
 /// What a read that failed is told.

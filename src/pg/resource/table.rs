@@ -1,5 +1,6 @@
 //! The shape of one watched table: what statements on it are made of.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use tokio_postgres::Row;
@@ -12,10 +13,10 @@ use crate::words::Error;
 const TABLE_SHAPE: &str = include_str!("../../../sql/queries/table_shape.sql");
 
 /// A watched table as clients see it. Fields of the kind `quoted` are SQL from the catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Table {
     /// Its channel.
-    pub channel: Arc<str>,
+    pub(super) channel: Arc<str>,
     /// Its name with its schema, quoted.
     pub(super) relation: String,
     /// The JSON of row `t`.
@@ -33,7 +34,7 @@ pub struct Table {
 }
 
 /// One column that clients see.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) quoted: String,
@@ -47,7 +48,7 @@ pub(super) struct Column {
 }
 
 /// Who gives a column its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Role {
     /// Whoever writes.
     Writable,
@@ -67,12 +68,16 @@ impl Table {
         let statement = Statement { sql: fill(TABLE_SHAPE, &[]), parameters };
         let rows = session.read(&statement).await?;
         let first = rows.first().ok_or(Refusal::UnknownChannel)?;
+        let no_key = || {
+            Error::refused(format!("the table of channel {channel} has no primary key any more"))
+                .with_hint("add one, then rowbell watch it anew")
+        };
         let mut table = Self {
             channel: Arc::from(channel),
             relation: get(first, 0)?,
             image: get(first, 1)?,
-            id_of_row: get(first, 2)?,
-            id_of_key: get(first, 3)?,
+            id_of_row: get::<Option<_>>(first, 2)?.ok_or_else(no_key)?,
+            id_of_key: get::<Option<_>>(first, 3)?.ok_or_else(no_key)?,
             changes_again: get(first, 4)?,
             columns: Vec::with_capacity(rows.len()),
             key: Vec::new(),
@@ -89,6 +94,14 @@ impl Table {
         Ok(table)
     }
 
+    /// The same for every statement on a table of this shape. PostgreSQL settles the types of a prepared statement's
+    /// parameters once, so a statement for another shape must be another statement.
+    pub(super) fn mark(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        format!("/* {:016x} */", hasher.finish())
+    }
+
     /// The column of a name, or the refusal that says there is none.
     pub(super) fn column(&self, name: &str) -> Result<&Column, Refusal> {
         let found = self.columns.iter().find(|column| column.name == name);
@@ -101,12 +114,31 @@ impl Table {
     }
 
     /// The name of the column that carries the version; none when feed-only.
-    pub fn version_name(&self) -> Option<&str> {
+    pub(super) fn version_name(&self) -> Option<&str> {
         self.version_column().map(|column| column.name.as_str())
     }
 
     pub(super) fn version_column(&self) -> Option<&Column> {
         self.columns.iter().find(|column| column.role == Role::Version)
+    }
+
+    /// A statement on this table: a template with the table's own SQL and what is given put in.
+    pub(super) fn statement(
+        &self,
+        template: &str,
+        given: &[(&str, String)],
+        parameters: Parameters,
+    ) -> Statement {
+        let mut values = vec![
+            ("relation", self.relation.clone()),
+            ("image", self.image.clone()),
+            ("version", self.version()),
+            ("id", self.id_of_row.clone()),
+            ("id_of_key", self.id_of_key.clone()),
+        ];
+        values.extend_from_slice(given);
+        let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Statement { sql: format!("{} {}", fill(template, &values), self.mark()), parameters }
     }
 
     /// The version of row `t`, null when feed-only.

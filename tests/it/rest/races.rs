@@ -122,6 +122,9 @@ async fn deadlocks_of_the_database_are_tried_again() {
             create trigger entangle before update on things for each row execute function entangle();
             alter system set deadlock_timeout = '20ms'; select pg_reload_conf()")
         .await;
+    database
+        .run(&format!("alter database {} set deadlock_timeout = '20ms'", database.connector.database()))
+        .await;
     let api = Api::on(&database.url).await;
     for round in 0..10 {
         let versions = [api.get("/api/things/1").await.version(), api.get("/api/things/2").await.version()];

@@ -208,7 +208,7 @@ async fn what_triggers_of_the_table_do_is_part_of_the_answer() {
     let (database, api) = items().await;
     database
         .run("create function again() returns trigger language plpgsql as $$ begin
-                if new.name = 'veto' then raise exception 'row % says no', new; end if;
+                if new.name = 'VETO' then raise exception 'row % says no', new; end if;
                 if new.qty < 100 then update items set qty = qty + 100 where id = new.id; end if; return null; end $$;
             create trigger again after insert or update on items for each row execute function again();
             create function skip() returns trigger language plpgsql as $$ begin
