@@ -7,5 +7,5 @@ mod names;
 mod outage;
 mod races;
 mod refusals;
-mod types;
+mod values;
 mod writes;

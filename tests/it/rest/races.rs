@@ -119,8 +119,7 @@ async fn deadlocks_of_the_database_are_tried_again() {
                 update sums set n = n + 1 where id = new.id;
                 perform pg_sleep(0.05);
                 update sums set n = n + 1 where id = 3 - new.id; return new; end $$;
-            create trigger entangle before update on things for each row execute function entangle();
-            alter system set deadlock_timeout = '20ms'; select pg_reload_conf()")
+            create trigger entangle before update on things for each row execute function entangle()")
         .await;
     database
         .run(&format!("alter database {} set deadlock_timeout = '20ms'", database.connector.database()))
