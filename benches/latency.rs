@@ -5,20 +5,17 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on has nothing to say")]
 
+mod node;
+
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures::StreamExt;
-use rowbell::pg::connect::Connector;
-use rowbell::pg::embedded::{Cluster, ClusterOptions, StopMode};
+use node::Node;
 use rowbell::pg::link::{Link, Message};
-use rowbell::pg::migrate::migrate_up;
-use rowbell::server;
-use rowbell::words::{FeedConfig, RestConfig, ServeConfig};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use tokio_util::sync::CancellationToken;
 
 const TABLES: &str = "
     create table plain (id bigserial primary key, note text, at timestamptz default now());
@@ -30,31 +27,23 @@ const TABLES: &str = "
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A private server, a node on it, one subscriber, one bare listener, one writer.
+/// A node, one subscriber, one bare listener, one writer.
 struct Bench {
-    cluster: Cluster,
+    node: Node,
     writer: Link,
     bare: Link,
     socket: Socket,
-    stop: CancellationToken,
-    directory: std::path::PathBuf,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let directory = std::env::temp_dir().join(format!("rowbell-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).expect("a directory");
-        let options = ClusterOptions { directory: directory.join("pg"), ..ClusterOptions::default() };
-        let cluster = Cluster::open(&options).await.expect("a server");
-        let connector = Connector::parse(&cluster.url()).expect("a URL");
-        migrate_up(&connector).await.expect("migrates");
-        let writer = connector.connect("bench").await.expect("connects");
-        writer.client.batch_execute(TABLES).await.expect("tables");
-        let bare = connector.connect("bench").await.expect("connects");
+        let node = Node::with("latency", TABLES).await;
+        let (writer, bare) = (node.link().await, node.link().await);
         bare.client.batch_execute("listen plain").await.expect("listens");
-        let stop = CancellationToken::new();
-        let socket = serve(&cluster, &stop).await;
-        Self { cluster, writer, bare, socket, stop, directory }
+        let feed = format!("ws://{}/feed/watched", node.address);
+        let (mut socket, _) = connect_async(feed).await.expect("a session");
+        while !next_text(&mut socket).await.contains("subscribed") {}
+        Self { node, writer, bare, socket }
     }
 
     async fn rowbell(&mut self) {
@@ -72,31 +61,6 @@ impl Bench {
         let newest = "select row_to_json(p) from plain p order by id desc limit 1";
         self.bare.client.simple_query(newest).await.expect("selects");
     }
-
-    async fn end(self) {
-        self.stop.cancel();
-        self.cluster.stop(StopMode::Immediate).await.expect("stops");
-        let _gone = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// A node of its own port, and a session that has been told it is subscribed.
-async fn serve(cluster: &Cluster, stop: &CancellationToken) -> Socket {
-    let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = tcp.local_addr().expect("an address");
-    let config = ServeConfig {
-        database_url: cluster.url(),
-        listen_url: None,
-        address,
-        token: None,
-        allow_origin: vec![],
-        feed: FeedConfig::default(),
-        rest: RestConfig::default(),
-    };
-    tokio::spawn(server::run(config, tcp, stop.clone()));
-    let (mut socket, _) = connect_async(format!("ws://{address}/feed/watched")).await.expect("a session");
-    while !next_text(&mut socket).await.contains("subscribed") {}
-    socket
 }
 
 async fn next_insert(socket: &mut Socket) {
@@ -132,7 +96,7 @@ fn latency(criterion: &mut Criterion) {
         });
     });
     group.finish();
-    runtime.block_on(bench.end());
+    runtime.block_on(bench.node.end());
 }
 
 criterion_group!(benches, latency);
