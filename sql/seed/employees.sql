@@ -15,9 +15,10 @@ with posts as (
             when p.place % 4 = 0 then 'Cashier'
             else 'Sales assistant'
         end as job_title,
-        current_date - 150 - floor(2600 * pg_temp.draw('employee hired', p.number))::integer as hired_on,
+        greatest(b.opened_on, current_date - 150 - floor(2600 * pg_temp.draw('employee hired', p.number))::integer) as hired_on,
         case when p.number in (13, 29, 47) then current_date - p.number::integer end as left_on
     from posts p
+    join public.branches b on b.id = pg_temp.key('branch', p.branch)
 )
 insert into public.employees (id, branch_id, name, job_title, email, phone, hired_on, left_on, status, created_at)
 select pg_temp.key('employee', p.number), pg_temp.key('branch', p.branch), p.name, p.job_title,

@@ -1,17 +1,23 @@
--- Two and a half thousand orders of the last 120 days, each at a time at which its shop was open, and none later than
--- now. Totals are the sums of the items, at the prices of the products.
+-- Two and a half thousand orders of the last 120 days, all in opening hours and none later than now. Totals are the
+-- sums of the items, at the prices of the products.
 with days as materialized (
-    -- Saturdays count double.
+    -- Saturdays count double. Today counts once the shops have been open for an hour.
     select d.day, row_number() over (order by d.day, copy) as number
-    from pg_temp.open_days(current_date - 119, current_date) d(day)
+    from pg_temp.open_days(current_date - 119, (now() - interval '10 hours')::date) d(day)
     cross join generate_series(1, 2) copy
     where copy = 1 or extract(isodow from d.day) = 6
+), lately as materialized (
+    -- The last two open days, where things are still going on, also on a Monday morning.
+    select min(l.day) as day from (select distinct d.day from days d order by d.day desc limit 2) l
 ), sales as materialized (
     select n as number, d.day,
         pg_temp.key('branch', (array[1, 1, 1, 1, 2, 2, 2, 3, 3, 4])[1 + floor(10 * pg_temp.draw('order branch', n))::integer]) as branch_id,
-        greatest(d.day::timestamptz, least(
+        greatest(d.day + interval '9 hours', least(
             d.day + interval '9 hours' + pg_temp.draw('order time', n) * interval '9 hours',
-            now() - pg_temp.draw('order age', n) * interval '90 minutes')) as at
+            now() - pg_temp.draw('order age', n) * interval '90 minutes')) as at,
+        -- Drawn here, because a join below would draw once for every pair it looks at. About two in three are known.
+        case when pg_temp.draw('order known', n) < 0.65 then pg_temp.draw('order client', n) end as client_draw,
+        pg_temp.draw('order seller', n) as seller_draw
     from generate_series(1, 2500) n
     join days d on d.number = 1 + floor((select count(*) from days) * pg_temp.draw('order day', n))
 ), goods as materialized (
@@ -42,18 +48,17 @@ with days as materialized (
 ), judged as (
     select s.*, b.total, b.items, c.id as client_id, c.kind as client_kind, e.id as employee_id, case
             when fate.draw < 0.02 then 'cancelled'
-            when fate.draw < 0.04 and s.day < current_date - 1 then 'refunded'
-            when s.day < current_date - 7 then 'completed'
-            when s.day < current_date - 1 then case when fate.draw < 0.25 then 'paid' else 'completed' end
+            when fate.draw < 0.04 and s.day < lately.day then 'refunded'
+            when s.day < lately.day - 6 then 'completed'
+            when s.day < lately.day then case when fate.draw < 0.25 then 'paid' else 'completed' end
             else (array['open', 'open', 'held', 'paid', 'paid', 'completed'])[1 + floor(6 * pg_temp.draw('order step', s.number))::integer]
         end as status
     from sales s
+    cross join lately
     join baskets b using (number)
     cross join lateral (select pg_temp.draw('order fate', s.number) as draw) fate
-    -- About two in three are known by name.
-    left join buyers c on c.branch_id = s.branch_id and pg_temp.draw('order known', s.number) < 0.65
-        and c.number = floor(c.many * pg_temp.draw('order client', s.number))
-    join sellers e on e.branch_id = s.branch_id and e.number = floor(e.many * pg_temp.draw('order seller', s.number))
+    left join buyers c on c.branch_id = s.branch_id and c.number = floor(c.many * s.client_draw)
+    join sellers e on e.branch_id = s.branch_id and e.number = floor(e.many * s.seller_draw)
 )
 insert into public.orders (
     id, branch_id, client_id, employee_id, reference, status, items, total, payment_method, paid_at, note, created_at)

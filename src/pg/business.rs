@@ -1,11 +1,12 @@
 //! The business tables: the reference application, ordinary tables in schema public that are watched.
 
+use tokio_postgres::Client;
+
 use super::connect::Connector;
 use super::fault::database_error;
 use super::migrate::{bring_up, check_server};
 use super::schema::{Schema, SchemaStatus, alone, table_exists};
 use crate::words::{Error, Result};
-use tokio_postgres::Client;
 
 const NAMES_TAKEN: &str = include_str!("../../sql/queries/names_taken.sql");
 const CHANNELS_TAKEN: &str = include_str!("../../sql/queries/channels_taken.sql");
@@ -77,8 +78,14 @@ async fn check_free(client: &Client, tables: &[String]) -> Result<()> {
 /// What the migrations after one of them would make in schema public.
 fn tables_after(business: &Schema, at: i32) -> Vec<String> {
     let lines = business.texts_after(at).flat_map(str::lines);
-    let made = lines.filter_map(|line| line.strip_prefix("create table public.")?.split(' ').next());
-    made.map(str::to_owned).collect()
+    lines.filter_map(made_table).map(str::to_owned).collect()
+}
+
+/// The table a line begins to make.
+fn made_table(line: &str) -> Option<&str> {
+    let mut words = line.split(' ');
+    let is_made = words.next() == Some("create") && words.next() == Some("table");
+    is_made.then_some(words.next()?.strip_prefix("public.")?)
 }
 
 /// All in one transaction, so that a failure leaves no part of the tables.

@@ -1,12 +1,13 @@
 //! Filling the business tables with a shop chain to look at.
 
+use tokio_postgres::Client;
+
 use super::business::status_in;
 use super::connect::Connector;
 use super::fault::database_error;
 use super::migrate::check_schema;
 use super::schema::alone;
 use crate::words::{Error, Result};
-use tokio_postgres::Client;
 
 const FILLED_BUSINESS: &str = include_str!("../../sql/queries/filled_business.sql");
 const BEGIN: &str = include_str!("../../sql/seed/begin.sql");
@@ -73,7 +74,7 @@ async fn check_ready(client: &Client) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    let filled: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
-    let told = format!("nothing was changed: there are rows already in {}", filled.join(", "));
+    let filled = rows.iter().map(|row| row.get(0)).collect::<Vec<&str>>().join(", ");
+    let told = format!("nothing was changed: there are rows already in {filled}");
     Err(Error::refused(told).with_hint("seed a database whose business tables are empty"))
 }
