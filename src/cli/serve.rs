@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::database::PRIVATE;
 use super::{DatabaseArgs, say};
 use crate::auth::check_exposure;
+use crate::pg::business::install_business;
 use crate::pg::connect::Connector;
 use crate::pg::embedded::{Cluster, ClusterOptions, StopMode};
 use crate::pg::migrate::migrate_up;
@@ -20,7 +21,7 @@ use crate::words::{Error, FeedConfig, RestConfig, Result, ServeConfig};
 
 const EXAMPLES: &str = "\
 Examples:
-  rowbell serve                                      a private PostgreSQL in ./.rowbell, migrated
+  rowbell serve                                      a private PostgreSQL in ./.rowbell, with the business tables
   rowbell serve --database-url postgresql://me@db/shop
   ROWBELL_TOKEN=secret rowbell serve --host 0.0.0.0  the token lifts the loopback rule
 
@@ -90,7 +91,7 @@ impl Serve {
         shutdown: CancellationToken,
     ) -> Result<()> {
         let config = self.config(&cluster.url(), address)?;
-        migrate_up(&Connector::parse(&cluster.url())?).await?;
+        migrate_private(&Connector::parse(&cluster.url())?).await?;
         self.serve(config, tcp, Some(cluster), shutdown).await
     }
 
@@ -155,6 +156,17 @@ impl Serve {
     }
 }
 
+/// The private PostgreSQL has the business tables from the start, unless tables of the user's have their names.
+async fn migrate_private(connector: &Connector) -> Result<()> {
+    match install_business(connector).await {
+        Err(error) if error.is_refused() => {
+            log::warn!("serving without the business tables: {}", error.report());
+            migrate_up(connector).await.map(drop)
+        }
+        installed => installed.map(drop),
+    }
+}
+
 /// Cancelled by SIGINT or SIGTERM.
 fn stop_on_signals() -> Result<CancellationToken> {
     let failed = |error| Error::machine("could not wait for signals").with_source(error);
@@ -186,6 +198,7 @@ fn greeting(address: SocketAddr, database: &str, cluster: Option<&Cluster>) -> V
     let rowbell = std::env::current_exe().map_or_else(|_| "rowbell".to_owned(), |path| readable(&path));
     lines.extend([
         format!("  psql    {}", cluster.psql_hint()),
+        format!("  shop    {rowbell} seed fills the business tables: orders, clients and thirteen others"),
         String::new(),
         "three things to try, each in a terminal of its own:".to_owned(),
         format!("  1. make and watch a table:  {} -c \"create table notes (id serial primary key, body text)\" && {rowbell} watch notes", cluster.psql_hint()),

@@ -7,6 +7,7 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod business;
 mod cli;
 mod connect;
 mod cursor;
@@ -20,6 +21,7 @@ mod rest;
 mod restart;
 mod schema;
 mod seam;
+mod seed;
 mod socket;
 mod support;
 mod tls;
