@@ -2,6 +2,7 @@
 
 mod altered;
 mod browsers;
+mod business;
 mod lists;
 mod names;
 mod outage;

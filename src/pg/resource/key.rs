@@ -59,3 +59,64 @@ fn text_of(value: &RawValue) -> Option<String> {
         _ => Some(text.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::resource::table::Role;
+
+    fn table(key: &[&str]) -> Table {
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            quoted: format!("\"{name}\""),
+            type_name: "text".to_owned(),
+            bare_type: "text".to_owned(),
+            holds_json: false,
+            role: Role::Writable,
+        };
+        Table {
+            channel: "c".into(),
+            relation: "s.t".to_owned(),
+            image: String::new(),
+            id_of_row: String::new(),
+            id_of_key: String::new(),
+            changes_again: false,
+            columns: key.iter().map(column).collect(),
+            key: (0..key.len()).collect(),
+        }
+    }
+
+    fn texts(key: &[&str], id: &str) -> Result<Vec<String>, Refusal> {
+        Key::read(&table(key), id).map(|key| key.0)
+    }
+
+    #[test]
+    fn one_column_is_its_text_and_several_are_an_array() {
+        assert_eq!(texts(&["a"], "[1]").unwrap(), ["[1]"]);
+        assert_eq!(texts(&["a", "b"], r#" ["x\"\u00e9", -1.50] "#).unwrap(), ["x\"\u{e9}", "-1.50"]);
+        assert_eq!(texts(&["a", "b"], "[true,1e400]").unwrap(), ["true", "1e400"]);
+        for id in [
+            "",
+            "1",
+            "[]",
+            "[1]",
+            "[1,2,3]",
+            "[1,null]",
+            "[1,[2]]",
+            "[1,{}]",
+            "[1,2",
+            "{}",
+            r#"["\ud800",1]"#,
+        ] {
+            assert!(matches!(texts(&["a", "b"], id), Err(Refusal::BadValue(_))), "{id}");
+        }
+    }
+
+    #[test]
+    fn values_are_parameters() {
+        let (table, mut parameters) = (table(&["a", "b"]), Parameters::default());
+        let key = Key::read(&table, r#"["'; --", 2]"#).unwrap();
+        assert_eq!(key.matches(&table, &mut parameters), "t.\"a\" = $1 and t.\"b\" = $2");
+        assert_eq!(key.values(&table, &mut parameters), "$3::text as \"a\", $4::text as \"b\"");
+    }
+}
