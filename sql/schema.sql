@@ -552,6 +552,47 @@ $$;
 
 COMMENT ON FUNCTION rowbell.open_generation() IS 'The generation this database is in; the first node after a crash or promotion begins a new one.';
 
+CREATE UNLOGGED TABLE rowbell.generation (
+    only_row boolean DEFAULT true NOT NULL,
+    nonce bigint NOT NULL,
+    CONSTRAINT generation_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE rowbell.generation IS 'Unlogged on purpose: crash recovery and promotion empty it, and its emptiness is the message.';
+
+CREATE TABLE rowbell.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    id bigint DEFAULT rowbell.nonce() NOT NULL,
+    system_identifier bigint NOT NULL,
+    database_oid oid NOT NULL,
+    table_oid oid NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT installation_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE rowbell.installation IS 'The one log this database holds. A dump restored elsewhere carries the row of its origin, which is how it is found out.';
+
+COMMENT ON COLUMN rowbell.installation.id IS 'Carried in every cursor; another id means a cursor of another log.';
+
+COMMENT ON COLUMN rowbell.installation.table_oid IS 'This table itself: a dump restored into the very database it came from makes the table anew.';
+
+CREATE FUNCTION rowbell."position"(reached pg_snapshot, OUT snapshot pg_snapshot, OUT highest xid8, OUT installation bigint, OUT generation bigint, OUT durable boolean) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT pg_current_snapshot() AS pg_current_snapshot,
+     rowbell.highest_xid() AS highest_xid,
+     ( SELECT i.id
+            FROM rowbell.installation i) AS id,
+     ( SELECT g.nonce
+            FROM rowbell.generation g) AS nonce,
+     (NOT (EXISTS ( SELECT
+            FROM rowbell.sync_log l
+           WHERE ((NOT l.durable) AND ((l.xid >= pg_snapshot_xmax("position".reached)) OR (l.xid = ANY (ARRAY( SELECT pg_snapshot_xip("position".reached) AS pg_snapshot_xip))))))));
+END;
+
+COMMENT ON FUNCTION rowbell."position"(reached pg_snapshot, OUT snapshot pg_snapshot, OUT highest xid8, OUT installation bigint, OUT generation bigint, OUT durable boolean) IS 'The position of the statement that calls it; durable when nothing it sees, beyond a position known to be on disk, could be taken back by a crash. Generation is null until a node has opened one.';
+
 CREATE FUNCTION rowbell.refuse(reason text, advice text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -843,14 +884,6 @@ CREATE VIEW rowbell.channel AS
 
 COMMENT ON VIEW rowbell.channel IS 'What is watched now: one table, one channel, one NOTIFY topic, one REST resource.';
 
-CREATE UNLOGGED TABLE rowbell.generation (
-    only_row boolean DEFAULT true NOT NULL,
-    nonce bigint NOT NULL,
-    CONSTRAINT generation_one_row CHECK (only_row)
-);
-
-COMMENT ON TABLE rowbell.generation IS 'Unlogged on purpose: crash recovery and promotion empty it, and its emptiness is the message.';
-
 CREATE TABLE rowbell.generation_start (
     nonce bigint NOT NULL,
     number bigint NOT NULL,
@@ -876,22 +909,6 @@ ALTER TABLE rowbell.generation_start ALTER COLUMN number ADD GENERATED ALWAYS AS
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE rowbell.installation (
-    only_row boolean DEFAULT true NOT NULL,
-    id bigint DEFAULT rowbell.nonce() NOT NULL,
-    system_identifier bigint NOT NULL,
-    database_oid oid NOT NULL,
-    table_oid oid NOT NULL,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT installation_one_row CHECK (only_row)
-);
-
-COMMENT ON TABLE rowbell.installation IS 'The one log this database holds. A dump restored elsewhere carries the row of its origin, which is how it is found out.';
-
-COMMENT ON COLUMN rowbell.installation.id IS 'Carried in every cursor; another id means a cursor of another log.';
-
-COMMENT ON COLUMN rowbell.installation.table_oid IS 'This table itself: a dump restored into the very database it came from makes the table anew.';
 
 CREATE TABLE rowbell.migration (
     version integer NOT NULL,
@@ -1225,6 +1242,8 @@ REVOKE ALL ON FUNCTION rowbell.merge_patch(target jsonb, patch jsonb) FROM PUBLI
 REVOKE ALL ON FUNCTION rowbell.nonce() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.open_generation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell."position"(reached pg_snapshot, OUT snapshot pg_snapshot, OUT highest xid8, OUT installation bigint, OUT generation bigint, OUT durable boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.refuse(reason text, advice text) FROM PUBLIC;
 

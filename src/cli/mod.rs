@@ -122,6 +122,7 @@ mod tests {
             "replica",
             "since",
             "json",
+            "snapshot",
             "migrate",
             "business",
         ];

@@ -16,8 +16,9 @@ Examples:
   rowbell tail orders
   rowbell tail orders,clients --json
   rowbell tail '*' --since AQ...          continue where an earlier tail stopped
+  rowbell tail clients --snapshot         first every row there is, then their changes
 
-It reads the database directly and needs no server. Every line of --json is a commits frame with its cursor.";
+It reads the database directly and needs no server. Every line of --json is a frame; those of\ncommits, and the last one of a snapshot, carry a cursor.";
 
 /// Prints changes as they commit.
 #[derive(Debug, Args)]
@@ -28,6 +29,9 @@ pub struct Tail {
     /// Continue after this cursor; left out: from now on.
     #[arg(long, value_name = "CURSOR")]
     since: Option<String>,
+    /// First print all rows, then their changes.
+    #[arg(long, conflicts_with = "since")]
+    snapshot: bool,
     /// Print frames as JSON, one a line.
     #[arg(long)]
     json: bool,
@@ -39,6 +43,7 @@ impl Tail {
     pub async fn run(self) -> Result<()> {
         let topic = Topic::parse(&self.topic).map_err(|bad| Error::usage(bad.message))?;
         let start = match &self.since {
+            None if self.snapshot => Start::Snapshot,
             None => Start::Now,
             Some(text) => {
                 Start::After(Cursor::parse(text).map_err(|bad| Error::usage(format!("--since is {bad}")))?)
@@ -88,6 +93,14 @@ impl Tail {
                     let told = format!("the feed must be started over ({})", reason.word());
                     return Err(Error::refused(told).with_hint("run the same command again"));
                 }
+                Delivery::SnapshotTooSlow => {
+                    return Err(Error::refused("the rows were read too slowly for one snapshot")
+                        .with_hint("write them to a file, or page through them by REST"));
+                }
+                Delivery::SnapshotLost => {
+                    return Err(Error::unavailable("the database went away while the rows were read")
+                        .with_hint("run the same command again"));
+                }
                 Delivery::Unwatched => return Err(Error::refused("the channel is watched no longer")),
             };
             let text = std::str::from_utf8(&part)
@@ -105,7 +118,11 @@ impl Tail {
 
 #[derive(Deserialize)]
 struct Frame {
+    #[serde(default)]
     commits: Vec<Commit>,
+    channel: Option<String>,
+    #[serde(default)]
+    rows: Vec<Map<String, Value>>,
 }
 
 #[derive(Deserialize)]
@@ -128,11 +145,11 @@ struct Change {
 fn readable(frame: &str) -> Result<Vec<String>> {
     let frame: Frame = serde_json::from_str(frame)
         .map_err(|error| Error::unexpected("could not read a frame").with_source(error))?;
-    Ok(frame
-        .commits
-        .iter()
-        .flat_map(|commit| commit.changes.iter().map(|change| line(commit, change)))
-        .collect())
+    let channel = frame.channel.unwrap_or_default();
+    let rows = frame.rows.iter().map(|row| row_line(&channel, row));
+    let changes =
+        frame.commits.iter().flat_map(|commit| commit.changes.iter().map(|change| line(commit, change)));
+    Ok(rows.chain(changes).collect())
 }
 
 /// `12:30:01.123  orders  update  7  status: "open" -> "paid"  by anna in north`
@@ -164,6 +181,12 @@ fn line(commit: &Commit, change: &Change) -> String {
     line.replace(|c: char| c.is_control(), "\u{fffd}")
 }
 
+/// A row of the snapshot, under the columns of changes: `              orders  row         id: 7, status: "open"`
+fn row_line(channel: &str, row: &Map<String, Value>) -> String {
+    let details = pairs(row.iter().map(|(name, value)| (name, value.to_string())));
+    format!("{:12}  {channel}  {:8}  {details}", "", "row").replace(|c: char| c.is_control(), "\u{fffd}")
+}
+
 /// Bookkeeping columns say nothing to a person.
 fn pairs<'a>(values: impl Iterator<Item = (&'a String, String)>) -> String {
     let shown =
@@ -186,5 +209,8 @@ mod tests {
             "03:04:05.678  orders  update    7  status: \"open\\u001b[2J\" -> \"paid\"  by anna"
         );
         assert_eq!(lines[1], "03:04:05.678  orders  truncate  -  by anna");
+        let rows =
+            r#"{"type":"rows","channel":"orders","rows":[{"id":7,"version":5}],"more":false,"cursor":"x"}"#;
+        assert_eq!(readable(rows).unwrap(), ["              orders  row       id: 7"]);
     }
 }

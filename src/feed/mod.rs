@@ -6,6 +6,7 @@ mod backoff;
 mod hub;
 mod listener;
 mod publish;
+mod snapshot;
 mod subscription;
 pub mod stats;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 use crate::pg::connect::Connector;
 use crate::pg::origin;
 use crate::pg::pool::Pool;
+use crate::pg::resource::{Snapshots, TableSnapshot, Taken};
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, FeedConfig, Origin, Result, Topic};
 use hub::{Hub, Joined, Place};
@@ -37,6 +39,7 @@ struct Shared {
     config: FeedConfig,
     /// Connections for those behind; the listener has its own.
     pool: Pool,
+    snapshots: Snapshots,
     hub: Arc<Hub>,
     stats: Stats,
 }
@@ -47,7 +50,8 @@ impl Feed {
     /// `listen` leads to PostgreSQL itself, never to a pooler in transaction mode.
     pub fn new(config: FeedConfig, listen: Connector, pool: Pool) -> (Self, Listener) {
         let hub = Arc::new(Hub::new(config.backlog));
-        let shared = Arc::new(Shared { config, pool, hub, stats: Stats::default() });
+        let snapshots = Snapshots::new(listen.clone(), config.snapshots);
+        let shared = Arc::new(Shared { config, pool, snapshots, hub, stats: Stats::default() });
         (Self(Arc::clone(&shared)), Listener::new(listen, shared))
     }
 
@@ -62,9 +66,13 @@ impl Feed {
     async fn open(&self, topic: Topic, start: Start) -> Result<Opened> {
         let hub = &self.0.hub;
         let _wanted = hub.announce(&topic);
-        let seen = match start {
-            Start::Now => None,
-            Start::After(cursor) => Some(cursor),
+        let (seen, rows) = match start {
+            Start::Now => (None, None),
+            Start::After(cursor) => (Some(cursor), None),
+            Start::Snapshot => match self.0.snapshots.open(topic.channels()).await? {
+                Taken::Open(taken) => (Some(taken.cursor.clone()), Some(taken)),
+                Taken::UnknownChannel(name) => return Ok(Opened::UnknownChannel(name)),
+            },
         };
         let mut judged = None;
         // "From now on" means after a snapshot taken from now on; who continues may take any that is far enough.
@@ -83,7 +91,9 @@ impl Feed {
                 },
             };
             match hub.join(&topic, seen_by, fresh) {
-                Joined::Held(place) => return Ok(Opened::Held(Box::new(self.hold(topic, seen, place)))),
+                Joined::Held(place) => {
+                    return Ok(Opened::Held(Box::new(self.hold(topic, seen, rows, place))));
+                }
                 Joined::Unknown(name) => return Ok(Opened::UnknownChannel(name.to_string())),
                 // A fresh snapshot of the same database covers whatever it has ever handed out.
                 Joined::Ahead => return Ok(Opened::Reset(ResetReason::Lost)),
@@ -113,9 +123,17 @@ impl Feed {
         Ok((here, origin::judge(&client, here, cursor).await?))
     }
 
-    fn hold(&self, topic: Topic, seen: Option<Cursor>, place: Place) -> Subscription {
+    fn hold(
+        &self,
+        topic: Topic,
+        seen: Option<Cursor>,
+        rows: Option<Box<TableSnapshot>>,
+        place: Place,
+    ) -> Subscription {
         let cursor = seen.map_or_else(|| Arc::clone(&place.position), Arc::new);
-        Subscription::new(Arc::clone(&self.0), topic, cursor, place)
+        let FeedConfig { frame_limit, snapshot_patience, .. } = self.0.config;
+        let rows = rows.map(|rows| snapshot::read(*rows, &topic, frame_limit, snapshot_patience));
+        Subscription::new(Arc::clone(&self.0), topic, cursor, place, rows)
     }
 
     /// The counters of this node.

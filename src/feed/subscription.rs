@@ -10,6 +10,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use super::Shared;
 use super::backoff::Backoff;
 use super::hub::{Event, Place};
+use super::snapshot::{Frames, Told};
 use crate::pg::log::{Channels, Reading, read_between};
 use crate::words::frame::{CommitsEncoder, ResetReason};
 use crate::words::{Cursor, Op, Result, Topic};
@@ -21,6 +22,8 @@ pub enum Start {
     Now,
     /// Exactly after this position.
     After(Cursor),
+    /// With all rows of the topic's channels, then exactly after the snapshot they were read in.
+    Snapshot,
 }
 
 /// What became of a wish to subscribe.
@@ -37,12 +40,16 @@ pub enum Opened {
 /// What a subscription hands to its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// One part of a `commits` frame, as it goes on the wire.
+    /// One part of a `commits` frame, or a `rows` frame, as it goes on the wire.
     Frame(Bytes),
     /// The subscription ended: the client must start over.
     Reset(ResetReason),
     /// The subscription ended: a channel of it is watched no longer.
     Unwatched,
+    /// The subscription ended: the client read its rows more slowly than one transaction may live.
+    SnapshotTooSlow,
+    /// The subscription ended: the database went away while its rows were read.
+    SnapshotLost,
 }
 
 /// A held position of one topic; dropped, it is given up.
@@ -54,6 +61,8 @@ pub struct Subscription {
     cursor: Arc<Cursor>,
     /// The place in the live stream.
     place: Place,
+    /// The rows it begins with, while there are more.
+    rows: Option<Frames>,
     /// The log between `cursor` and `place.position`, while there is something in it.
     behind: Option<Behind>,
     /// Parts of a frame that wait to be handed out, and the cursor after them.
@@ -87,7 +96,13 @@ enum Step {
 }
 
 impl Subscription {
-    pub(super) fn new(shared: Arc<Shared>, topic: Topic, cursor: Arc<Cursor>, place: Place) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        topic: Topic,
+        cursor: Arc<Cursor>,
+        place: Place,
+        rows: Option<Frames>,
+    ) -> Self {
         shared.stats.subscriptions.hold();
         let until = Arc::clone(&place.position);
         let after_parts = Arc::clone(&cursor);
@@ -96,6 +111,7 @@ impl Subscription {
             topic,
             cursor,
             place,
+            rows,
             behind: None,
             parts: VecDeque::new(),
             after_parts,
@@ -121,6 +137,10 @@ impl Subscription {
     /// Not cancel-safe: drive one call to its end, e.g. inside `futures::stream::unfold`.
     pub async fn next(&mut self) -> Option<Delivery> {
         while !self.ended {
+            if let Some(rows) = &mut self.rows {
+                let told = rows.recv().await;
+                return Some(self.tell_rows(told));
+            }
             if let Some(part) = self.parts.pop_front() {
                 if self.parts.is_empty() {
                     self.cursor = Arc::clone(&self.after_parts);
@@ -142,6 +162,18 @@ impl Subscription {
             }
         }
         None
+    }
+
+    fn tell_rows(&mut self, told: Option<Told>) -> Delivery {
+        match told {
+            Some(Told::Rows(frame)) => return Delivery::Frame(frame),
+            Some(Told::Last(frame)) => {
+                self.rows = None;
+                return Delivery::Frame(frame);
+            }
+            Some(Told::TooSlow) | None => self.ended = true,
+        }
+        if told.is_some() { Delivery::SnapshotTooSlow } else { Delivery::SnapshotLost }
     }
 
     fn fall_behind(&mut self, until: Arc<Cursor>) {

@@ -13,12 +13,14 @@ use crate::words::{Cursor, Error, Topic};
 pub enum News {
     /// The position is held; comes once, before any frame.
     Held(Cursor),
-    /// One part of a `commits` frame, as it goes on the wire.
+    /// One part of a `commits` frame, or a `rows` frame, as it goes on the wire.
     Frame(Bytes),
     /// Ended: the client must start over.
     Reset(ResetReason),
     /// Ended: a channel of the topic is watched no longer.
     Unwatched,
+    /// Broke off: the client read its rows too slowly.
+    SnapshotTooSlow,
     /// Never began: there is no channel of that name.
     UnknownChannel(String),
     /// Never began, or broke off.
@@ -68,6 +70,8 @@ async fn step(following: Following) -> Option<(News, Following)> {
                 }
                 Some(Delivery::Reset(reason)) => News::Reset(reason),
                 Some(Delivery::Unwatched) => News::Unwatched,
+                Some(Delivery::SnapshotTooSlow) => News::SnapshotTooSlow,
+                Some(Delivery::SnapshotLost) => News::Failed(Error::unavailable("a snapshot broke off")),
                 None => News::Failed(Error::unavailable("the feed stopped")),
             };
             Some((news, Following::Over))

@@ -24,12 +24,14 @@ impl Wish {
                 reference: subscribe.reference.clone(),
             })
         };
-        if subscribe.snapshot {
-            let message =
-                "this version has no snapshots yet: read the rows, then subscribe since their cursor";
-            return refused("bad_frame", message);
-        }
         let start = match subscribe.since.as_deref() {
+            Some(_) if subscribe.snapshot => {
+                return refused(
+                    "bad_value",
+                    "a snapshot begins with all rows, so it takes no \"since\": leave one of them out",
+                );
+            }
+            None if subscribe.snapshot => Start::Snapshot,
             None => Start::Now,
             // No cursor holds a colon, and every time of day does.
             Some(since) if since.contains(':') => {
@@ -76,6 +78,7 @@ mod tests {
         let wish = Wish::read(&frame("b,a", Some(&cursor.to_string()), false)).unwrap();
         assert_eq!((wish.topic.text(), wish.start), ("a,b", Start::After(cursor)));
         assert_eq!(Wish::read(&frame("a", None, false)).unwrap().start, Start::Now);
+        assert_eq!(Wish::read(&frame("a", None, true)).unwrap().start, Start::Snapshot);
     }
 
     #[test]
@@ -83,7 +86,7 @@ mod tests {
         for (subscribe, code, topic) in [
             (frame("Orders", None, false), "unknown_channel", "Orders"),
             (frame("orders?a=eq.1", None, false), "bad_filter", "orders?a=eq.1"),
-            (frame("b,a", None, true), "bad_frame", "a,b"),
+            (frame("b,a", Some("x"), true), "bad_value", "a,b"),
             (frame("a", Some("nonsense"), false), "bad_value", "a"),
             (frame("a", Some(""), false), "bad_value", "a"),
             (frame("a", Some("2026-01-01T00:00:00Z"), false), "bad_value", "a"),

@@ -77,6 +77,10 @@ pub struct FeedConfig {
     pub max_topics: usize,
     /// Connections for catching up, besides the listening one.
     pub pool: usize,
+    /// Snapshots that may be open at once, each on a connection of its own.
+    pub snapshots: usize,
+    /// How long a snapshot's transaction lives; a client that reads more slowly pages by REST.
+    pub snapshot_patience: Duration,
 }
 
 impl Default for FeedConfig {
@@ -93,6 +97,8 @@ impl Default for FeedConfig {
             max_sessions: 20_000,
             max_topics: 100,
             pool: 8,
+            snapshots: 4,
+            snapshot_patience: Duration::from_secs(60),
         }
     }
 }

@@ -21,6 +21,7 @@ mod rest;
 mod restart;
 mod schema;
 mod seam;
+mod snapshot;
 mod seed;
 mod socket;
 mod support;

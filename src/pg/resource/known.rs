@@ -43,7 +43,8 @@ impl Known {
             return Err(Refusal::UnknownChannel.into());
         }
         let read = Instant::now();
-        let table = Table::read(session, channel).await.map(Arc::new);
+        let rows = session.read(&Table::question(channel)).await?;
+        let table = Table::of_rows(channel, &rows).map(Arc::new);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &table {
             Ok(table) => known.insert(Arc::clone(&table.channel), Shape { table: Arc::clone(table), read }),

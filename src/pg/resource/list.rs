@@ -1,14 +1,12 @@
 //! List reads: rows and the position of the feed they are of, in one statement.
 
-use std::sync::{Mutex, PoisonError};
-
 use super::filter;
+use super::position::{OnDisk, Position};
 use super::refusal::Failure;
 use super::session::Session;
 use super::table::{Table, get};
-use crate::pg::rows::{PgSnapshot, Xid8, snapshot_text};
 use crate::pg::statement::{Parameters, Statement};
-use crate::words::{Cursor, ListQuery, Origin, Snapshot};
+use crate::words::{Cursor, ListQuery};
 
 const LIST_ROWS: &str = include_str!("../../../sql/queries/list_rows.sql");
 
@@ -19,30 +17,6 @@ pub struct List {
     pub rows: String,
     /// The position of the very snapshot they were read in.
     pub cursor: Cursor,
-}
-
-/// A position of which everything is known to be on disk.
-#[derive(Debug)]
-pub(super) struct OnDisk(Mutex<Snapshot>);
-
-impl Default for OnDisk {
-    fn default() -> Self {
-        Self(Mutex::new(Snapshot::new(1, Vec::new())))
-    }
-}
-
-impl OnDisk {
-    fn text(&self) -> String {
-        snapshot_text(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Moves on to a position that was cut: what it claims cannot be taken back, so no crash makes it untrue.
-    fn reach(&self, position: &Snapshot) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if position.covers_all_of(&known) {
-            known.clone_from(position);
-        }
-    }
 }
 
 /// Reads a list; an answer of more than `limit` bytes is refused.
@@ -58,25 +32,21 @@ pub(super) async fn list(
     for last in [false, true] {
         let rows = session.read_within(&statement, limit).await?;
         let Some(first) = rows.first() else { break };
-        let PgSnapshot(snapshot) = get(first, 0)?;
-        let Xid8(highest) = get(first, 1)?;
-        let (installation, generation): (Option<i64>, Option<i64>) = (get(first, 2)?, get(first, 3)?);
-        let Some((installation, generation)) = installation.zip(generation) else {
+        let Some(position) = Position::read(first)? else {
             if !last {
                 session.open_generation().await?;
             }
             continue;
         };
-        let snapshot = snapshot.cut(highest);
-        if !get::<bool>(first, 4)? {
+        let Position { cursor, durable } = position;
+        if !durable {
             session.flush_log().await?;
-            on_disk.reach(&snapshot);
+            on_disk.reach(&cursor.snapshot);
         }
         let images = rows.iter().map(|row| get::<Option<&str>>(row, 5));
         let images = images.collect::<Result<Vec<_>, _>>()?;
         let images: Vec<&str> = images.into_iter().flatten().collect();
-        let origin = Origin { installation, generation };
-        return Ok(List { rows: format!("[{}]", images.join(",")), cursor: Cursor { origin, snapshot } });
+        return Ok(List { rows: format!("[{}]", images.join(",")), cursor });
     }
     Err(crate::words::Error::unexpected("a list was read without a position").into())
 }

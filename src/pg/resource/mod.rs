@@ -7,9 +7,11 @@ mod key;
 mod known;
 mod list;
 mod plan;
+mod position;
 mod refusal;
 mod row;
 mod session;
+mod snapshot;
 mod table;
 mod write;
 
@@ -17,6 +19,7 @@ pub use list::List;
 pub use plan::{Change, Verb};
 pub use refusal::{Constraint, Failure, Refusal};
 pub use row::CurrentRow;
+pub use snapshot::{RowsPart, Snapshots, TableSnapshot, Taken};
 pub use write::{Conflict, Stored, Writer, Written};
 
 use std::sync::Arc;
@@ -24,7 +27,7 @@ use std::sync::Arc;
 use super::pool::Pool;
 use crate::words::ListQuery;
 use known::Known;
-use list::OnDisk;
+use position::OnDisk;
 use session::Session;
 use table::Table;
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 
 use super::refusal::{Failure, Refusal};
-use super::session::Session;
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::Error;
 
@@ -61,12 +60,15 @@ pub(super) enum Role {
 }
 
 impl Table {
-    /// Reads the shape of a channel's table as it is now.
-    pub(super) async fn read(session: &Session, channel: &str) -> Result<Self, Failure> {
+    /// The question that a shape answers, with the channel as its one parameter.
+    pub(super) fn question(channel: &str) -> Statement {
         let mut parameters = Parameters::default();
         parameters.add(channel);
-        let statement = Statement { sql: fill(TABLE_SHAPE, &[]), parameters };
-        let rows = session.read(&statement).await?;
+        Statement { sql: fill(TABLE_SHAPE, &[]), parameters }
+    }
+
+    /// The shape from the answer: one row per column.
+    pub(super) fn of_rows(channel: &str, rows: &[Row]) -> Result<Self, Failure> {
         let first = rows.first().ok_or(Refusal::UnknownChannel)?;
         let no_key = || {
             Error::refused(format!("the table of channel {channel} has no primary key any more"))

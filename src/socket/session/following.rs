@@ -59,7 +59,7 @@ impl Session {
 
     fn follow(&mut self, wish: Wish, reference: Option<Value>, asked_by: AskedBy) {
         let Wish { topic, start } = wish;
-        let recovered = start != Start::Now;
+        let recovered = matches!(start, Start::After(_));
         let named = topic.clone();
         let news = self.edge.feed().follow(topic.clone(), start);
         let (news, abort) = stream::abortable(news.map(move |news| Event::News(named.clone(), news)));
@@ -103,6 +103,12 @@ impl Session {
             News::Unwatched => {
                 self.topics.remove(&topic);
                 self.say(frame::unwatched(&topic));
+            }
+            News::SnapshotTooSlow => {
+                self.topics.remove(&topic);
+                let message = "the rows were read too slowly for one snapshot: page through them by REST, then subscribe \
+                    since the first page's Rowbell-Cursor";
+                self.complain("snapshot_too_slow", message, &topic, None);
             }
             News::UnknownChannel(name) => {
                 let following = self.topics.remove(&topic);

@@ -2,8 +2,10 @@
 
 mod client;
 mod commits;
+mod rows;
 mod server;
 
 pub use client::{BadFrame, ClientFrame, Subscribe};
 pub use commits::CommitsEncoder;
+pub use rows::RowsEncoder;
 pub use server::{ErrorFrame, ResetReason, error, pong, reset, subscribed, unsubscribed, unwatched, welcome};

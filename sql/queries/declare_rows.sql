@@ -1,0 +1,2 @@
+-- All rows of a table, to be fetched a part at a time.
+declare rowbell_rows no scroll cursor for select {image}::text from {relation} t

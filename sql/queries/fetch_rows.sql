@@ -1,0 +1,1 @@
+fetch forward {count} from rowbell_rows
