@@ -32,7 +32,7 @@ pub(super) async fn list(
     for last in [false, true] {
         let rows = session.read_within(&statement, limit).await?;
         let Some(first) = rows.first() else { break };
-        let Some(position) = Position::read(first)? else {
+        let Some(position) = Position::read(first, on_disk)? else {
             if !last {
                 session.open_generation().await?;
             }
@@ -41,7 +41,7 @@ pub(super) async fn list(
         let Position { cursor, durable } = position;
         if !durable {
             session.flush_log().await?;
-            on_disk.reach(&cursor.snapshot);
+            on_disk.reach(&cursor);
         }
         let images = rows.iter().map(|row| get::<Option<&str>>(row, 5));
         let images = images.collect::<Result<Vec<_>, _>>()?;

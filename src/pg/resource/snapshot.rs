@@ -143,13 +143,13 @@ impl Snapshots {
         let on_disk = parameters.add(self.on_disk.text());
         let question = Statement { sql: fill(SNAPSHOT_POSITION, &[("on_disk", &on_disk)]), parameters };
         let rows = ask(link, &question).await?;
-        let position = rows.first().map(Position::read).transpose()?.flatten();
+        let position = rows.first().map(|row| Position::read(row, &self.on_disk)).transpose()?.flatten();
         let Position { cursor, durable } =
             position.ok_or_else(|| Error::unavailable("the database began another life meanwhile"))?;
         if !durable {
             // On another connection, since this one's transaction only reads.
             log::wait_until_durable(&self.connector.connect("flush").await?.client).await?;
-            self.on_disk.reach(&cursor.snapshot);
+            self.on_disk.reach(&cursor);
         }
         Ok(cursor)
     }
