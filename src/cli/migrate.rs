@@ -3,15 +3,18 @@
 use clap::{Args, Subcommand};
 
 use super::{DatabaseArgs, say};
+use crate::pg::business::{Installed, business_status, install_business};
 use crate::pg::migrate::{migrate_up, schema_status};
 use crate::words::Result;
 
 const EXAMPLES: &str = "\
 Examples:
   rowbell migrate                 bring the schema up to date
-  rowbell migrate status          tell how far it is, change nothing
+  rowbell migrate --business      and the business tables: branches, orders, clients and twelve others
+  rowbell migrate status          tell how far both are, change nothing
 
-Any number of programs may migrate at once. It needs a role that may create a schema in the database.";
+Any number of programs may migrate at once. It needs a role that may create a schema in the database; the
+business tables are made in schema public, in a database that has none of their names yet.";
 
 /// The command.
 #[derive(Debug, Args)]
@@ -20,35 +23,57 @@ pub struct Migrate {
     #[command(subcommand)]
     step: Option<Step>,
     #[command(flatten)]
-    database: DatabaseArgs,
+    up: Up,
 }
 
 #[derive(Debug, Subcommand)]
 enum Step {
     /// Apply what is missing (the default).
-    Up(DatabaseArgs),
+    Up(Up),
     /// Tell what is applied and what is missing.
     Status(DatabaseArgs),
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// Also make the business tables in schema public, watched, or bring them up to date.
+    #[arg(long)]
+    business: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl Migrate {
     pub async fn run(self) -> Result<()> {
         match self.step {
-            None => up(&self.database).await,
-            Some(Step::Up(database)) => up(&database).await,
+            None => up(&self.up).await,
+            Some(Step::Up(step)) => up(&step).await,
             Some(Step::Status(database)) => status(&database).await,
         }
     }
 }
 
-async fn up(database: &DatabaseArgs) -> Result<()> {
-    let connector = database.connector().await?;
-    let applied = migrate_up(&connector).await?;
-    for name in &applied {
+async fn up(step: &Up) -> Result<()> {
+    let connector = step.database.connector().await?;
+    let applied = if step.business {
+        install_business(&connector).await?
+    } else {
+        Installed { schema: migrate_up(&connector).await?, ..Installed::default() }
+    };
+    for name in &applied.schema {
         say(&format!("applied {name}"))?;
     }
+    for name in &applied.business {
+        say(&format!("applied business {name}"))?;
+    }
     let schema = schema_status(&connector).await?;
-    say(&format!("schema is at {} on {}", schema.at, connector.describe())).map(drop)
+    say(&format!("schema is at {} on {}", schema.at, connector.describe()))?;
+    if step.business
+        && let Some(business) = business_status(&connector).await?
+    {
+        say(&format!("business schema is at {}", business.at))?;
+    }
+    Ok(())
 }
 
 async fn status(database: &DatabaseArgs) -> Result<()> {
@@ -57,6 +82,12 @@ async fn status(database: &DatabaseArgs) -> Result<()> {
     say(&format!("schema is at {}, needs {} on {}", schema.at, schema.needs, connector.describe()))?;
     for name in &schema.pending {
         say(&format!("missing {name}"))?;
+    }
+    if let Some(business) = business_status(&connector).await? {
+        say(&format!("business schema is at {}, needs {}", business.at, business.needs))?;
+        for name in &business.pending {
+            say(&format!("missing business {name}"))?;
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod database;
 mod migrate;
+mod seed;
 mod serve;
 mod tail;
 mod watch;
@@ -20,6 +21,7 @@ Examples:
   rowbell watch public.orders --omit internal_note
   rowbell serve --database-url postgresql://me@db/shop
   rowbell tail orders                            see every change as it commits
+  rowbell seed                                   fill the business tables with a shop chain
 
 Exit status: 0 good, 1 failed, 2 wrong use.";
 
@@ -37,6 +39,8 @@ enum Command {
     Serve(serve::Serve),
     /// Bring Rowbell's schema into a database, or tell how far it is.
     Migrate(migrate::Migrate),
+    /// Fill the business tables with a shop chain to look at.
+    Seed(seed::Seed),
     /// Attach Rowbell to a table.
     Watch(watch::Watch),
     /// Detach Rowbell from a table.
@@ -78,6 +82,7 @@ fn run(command: Command) -> Result<()> {
         match command {
             Command::Serve(serve) => serve.run().await,
             Command::Migrate(migrate) => migrate.run().await,
+            Command::Seed(seed) => seed.run().await,
             Command::Watch(watch) => watch.run().await,
             Command::Unwatch(unwatch) => unwatch.run().await,
             Command::Channels(channels) => channels.run().await,
@@ -118,6 +123,7 @@ mod tests {
             "since",
             "json",
             "migrate",
+            "business",
         ];
         for sub in command.get_subcommands() {
             for arg in sub.get_arguments().filter(|arg| arg.get_long().is_some()) {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::database::PRIVATE;
 use super::{DatabaseArgs, say};
 use crate::auth::check_exposure;
+use crate::pg::business::install_business;
 use crate::pg::connect::Connector;
 use crate::pg::embedded::{Cluster, ClusterOptions, StopMode};
 use crate::pg::migrate::migrate_up;
@@ -20,7 +21,7 @@ use crate::words::{Error, FeedConfig, RestConfig, Result, ServeConfig};
 
 const EXAMPLES: &str = "\
 Examples:
-  rowbell serve                                      a private PostgreSQL in ./.rowbell, migrated
+  rowbell serve                                      a private PostgreSQL in ./.rowbell, with the business tables
   rowbell serve --database-url postgresql://me@db/shop
   ROWBELL_TOKEN=secret rowbell serve --host 0.0.0.0  the token lifts the loopback rule
 
@@ -90,7 +91,7 @@ impl Serve {
         shutdown: CancellationToken,
     ) -> Result<()> {
         let config = self.config(&cluster.url(), address)?;
-        migrate_up(&Connector::parse(&cluster.url())?).await?;
+        migrate_private(&Connector::parse(&cluster.url())?).await?;
         self.serve(config, tcp, Some(cluster), shutdown).await
     }
 
@@ -152,6 +153,17 @@ impl Serve {
             };
             Error::machine(format!("could not listen on {address}")).with_source(error).with_hint(hint)
         })
+    }
+}
+
+/// The private PostgreSQL has the business tables from the start, unless tables of the user's have their names.
+async fn migrate_private(connector: &Connector) -> Result<()> {
+    match install_business(connector).await {
+        Err(error) if error.is_refused() => {
+            log::warn!("serving without the business tables: {}", error.report());
+            migrate_up(connector).await.map(drop)
+        }
+        installed => installed.map(drop),
     }
 }
 

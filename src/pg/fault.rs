@@ -102,7 +102,7 @@ pub(super) fn connect_error(attempted: &str, error: tokio_postgres::Error) -> Er
 const PASSWORD_HINT: &str = "give the right one in the URL, PGPASSWORD or ~/.pgpass";
 const LATER_HINT: &str = "try again in a moment";
 
-fn server_error(attempted: &str, said: &DbError) -> Error {
+pub(super) fn server_error(attempted: &str, said: &DbError) -> Error {
     let code = said.code().code();
     let source = ServerSaid { code: code.to_owned(), message: said.message().to_owned() };
     let refused = |hint: &str| Error::refused(attempted).with_hint(hint);

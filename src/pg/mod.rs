@@ -15,7 +15,10 @@ pub mod pool;
 pub mod embedded;
 // What is there.
 mod rows;
+pub mod schema;
 pub mod migrate;
+pub mod business;
+pub mod seed;
 pub mod origin;
 pub mod catalog;
 pub mod bell;

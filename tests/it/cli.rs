@@ -68,6 +68,63 @@ async fn from_nothing_to_a_followed_table_and_back() {
 }
 
 #[tokio::test]
+async fn from_nothing_to_a_shop_chain() {
+    let connector = database().await;
+    let url = url_of(&connector).await;
+    let line = fails(&url, &["seed"], 1).await;
+    assert!(line.contains("schema is at 0") && line.contains("run rowbell migrate"), "{line}");
+    on(&url, &["migrate"]).await;
+    assert!(!on(&url, &["migrate", "status"]).await.out.contains("business"));
+    let line = fails(&url, &["seed"], 1).await;
+    assert!(line.ends_with("not in this database; rowbell migrate --business makes them"), "{line}");
+
+    let said = on(&url, &["migrate", "up", "--business"]).await;
+    assert!(
+        said.status == 0 && said.out.contains("applied business V1__branches_and_people\n"),
+        "{}",
+        said.err
+    );
+    assert!(said.out.ends_with("\nbusiness schema is at 5\n"), "{}", said.out);
+    assert!(!on(&url, &["migrate", "--business"]).await.out.contains("applied"));
+    assert!(on(&url, &["migrate", "status"]).await.out.ends_with("\nbusiness schema is at 5, needs 5\n"));
+
+    let said = on(&url, &["seed"]).await;
+    assert_eq!((said.status, said.out.lines().count()), (0, 16), "{}{}", said.out, said.err);
+    assert!(said.out.starts_with("branches             4 rows\n"), "{}", said.out);
+    assert!(said.out.lines().last().is_some_and(|line| line.starts_with("seeded 8")), "{}", said.out);
+    let line = fails(&url, &["seed"], 1).await;
+    assert!(line.contains("nothing was changed: there are rows already in branches, "), "{line}");
+}
+
+#[tokio::test]
+async fn tables_in_the_way_are_told_in_one_line() {
+    let connector = database().await;
+    let url = url_of(&connector).await;
+    let link = connector.connect("test").await.unwrap();
+    link.client.batch_execute("create table clients (id int); create table leave (id int)").await.unwrap();
+    for arguments in [&["migrate", "--business"][..], &["migrate", "up", "--business"]] {
+        let line = fails(&url, arguments, 1).await;
+        assert!(line.contains("are public.clients, public.leave; give them a database"), "{line}");
+    }
+    assert!(on(&url, &["migrate", "status"]).await.out.starts_with("schema is at 0, "));
+}
+
+#[tokio::test]
+async fn a_migration_that_differs_is_told_with_its_name() {
+    let other = Database::new().await;
+    other.run("update rowbell.migration set checksum = '1' where version = 3").await;
+    let line = fails(&other.url, &["migrate"], 1).await;
+    assert!(line.contains("could not bring schema rowbell up to date"), "{line}");
+    assert!(line.contains("V3__bell is different") && line.contains("another build"), "{line}");
+    let empty = database().await;
+    let link = empty.connect("test").await.unwrap();
+    link.client.batch_execute("create schema rowbell; create view rowbell.tick as select 1").await.unwrap();
+    let line = fails(&url_of(&empty).await, &["migrate"], 1).await;
+    assert!(line.contains("could not apply migration V1__installation of schema rowbell"), "{line}");
+    assert!(line.contains("relation \"tick\" already exists (42P07)"), "{line}");
+}
+
+#[tokio::test]
 async fn tail_continues_from_the_cursor_of_an_earlier_one() {
     let database = Database::new().await;
     database.run("create table notes (id int primary key); select rowbell.watch('notes')").await;
@@ -143,12 +200,19 @@ async fn a_database_that_does_not_fit_is_told_in_one_line() {
 
 #[tokio::test]
 async fn wrong_use_is_status_2_and_help_has_examples() {
-    for arguments in
-        [&[][..], &["serve", "--prot", "1"], &["watch"], &["serve", "--port", "99999"], &["migrate", "down"]]
-    {
+    for arguments in [
+        &[][..],
+        &["serve", "--prot", "1"],
+        &["watch"],
+        &["serve", "--port", "99999"],
+        &["migrate", "down"],
+        &["migrate", "status", "--business"],
+        &["migrate", "--business", "status"],
+        &["seed", "orders"],
+    ] {
         assert_eq!(run(rowbell(arguments)).await.status, 2, "{arguments:?}");
     }
-    for command in ["serve", "migrate", "watch", "unwatch", "channels", "tail"] {
+    for command in ["serve", "migrate", "seed", "watch", "unwatch", "channels", "tail"] {
         let said = run(rowbell(&[command, "--help"])).await;
         assert!(
             said.status == 0 && said.out.contains("Example") && said.out.contains("DATABASE_URL"),

@@ -129,8 +129,9 @@ async fn the_private_postgresql_lives_with_its_server() {
     let (server, port) = Running::serve(scratch.path(), None).await;
     let url = Cluster::find_running(&scratch.join(".rowbell")).await.unwrap().expect("it runs");
     let connector = Connector::parse(&url).unwrap();
-    connector.connect("test").await.unwrap().client.batch_execute(SHOP).await.unwrap();
-    let (mut socket, cursor) = Socket::subscribed(port, "orders").await;
+    let notes = "create table notes (id integer primary key, note text); select rowbell.watch('notes')";
+    connector.connect("test").await.unwrap().client.batch_execute(notes).await.unwrap();
+    let (mut socket, cursor) = Socket::subscribed(port, "notes").await;
     server.signal(Signal::SIGTERM);
     assert_eq!(socket.closed().await, Some(1001));
     assert_eq!(server.end().await, Some(0));
@@ -144,11 +145,11 @@ async fn the_private_postgresql_lives_with_its_server() {
         .await
         .unwrap()
         .client
-        .batch_execute("insert into orders values (1, 'between')")
+        .batch_execute("insert into notes values (1, 'between')")
         .await
         .unwrap();
     let (server, port) = Running::serve(scratch.path(), None).await;
-    let mut socket = Socket::open(port, &format!("/feed/orders?since={cursor}")).await;
+    let mut socket = Socket::open(port, &format!("/feed/notes?since={cursor}")).await;
     assert_eq!(socket.frame().await["recovered"], true);
     assert_eq!(ids(&socket.changes(1).await.0), ["1"]);
     server.signal(Signal::SIGINT);

@@ -7,6 +7,7 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod business;
 mod cli;
 mod connect;
 mod cursor;
@@ -19,6 +20,7 @@ mod pool;
 mod restart;
 mod schema;
 mod seam;
+mod seed;
 mod socket;
 mod support;
 mod tls;

@@ -74,8 +74,21 @@ fn uncommented(files: &[File]) -> Vec<String> {
     problems
 }
 
+/// Tables whose names `src/pg/business.rs` does not find, because it looks for lines that begin in one way.
+fn hidden(file: &File) -> Vec<String> {
+    let lines = file.text.lines().enumerate();
+    let made = lines.filter(|(_, line)| {
+        let words = line.to_lowercase();
+        let is_made = words.contains("create ") && words.contains(" table ") && !words.starts_with("--");
+        is_made && !line.starts_with("create table public.")
+    });
+    let advice =
+        "begin the line with `create table public.`, or an installation cannot see that its name is taken";
+    made.map(|(at, _)| format!("{}:{}: {advice}", file.path, at + 1)).collect()
+}
+
 /// Numbers must be 1, 2, 3 …, each once.
-fn misnumbered(paths: &[&str]) -> Vec<String> {
+fn misnumbered(directory: &str, paths: &[&str]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut numbers = Vec::new();
     for path in paths {
@@ -89,16 +102,23 @@ fn misnumbered(paths: &[&str]) -> Vec<String> {
     numbers.sort_unstable();
     let wanted: Vec<_> = (1..=numbers.len()).collect();
     if numbers != wanted {
-        problems.push(format!("sql/migrations: numbered {numbers:?}: leave no gap and use no number twice"));
+        problems.push(format!("{directory}: numbered {numbers:?}: leave no gap and use no number twice"));
     }
     problems
 }
 
-fn migrations() -> Vec<File> {
-    let mut files = files("sql/migrations");
+/// Two sets, each with numbers of its own: Rowbell's schema and the business tables.
+const DIRECTORIES: [&str; 2] = ["sql/migrations", "sql/business"];
+
+fn migrations_in(directory: &str) -> Vec<File> {
+    let mut files = files(directory);
     files.retain(|file| file.extension() == "sql");
-    assert!(!files.is_empty(), "sql/migrations has moved: tell this test where");
+    assert!(!files.is_empty(), "{directory} has moved: tell this test where");
     files
+}
+
+fn migrations() -> Vec<File> {
+    DIRECTORIES.iter().flat_map(|directory| migrations_in(directory)).collect()
 }
 
 #[test]
@@ -113,7 +133,7 @@ fn functions_pin_their_search_path() {
 
 #[test]
 fn functions_are_not_everybodys() {
-    report(public(&migrations()));
+    report(DIRECTORIES.iter().filter_map(|directory| public(&migrations_in(directory))));
 }
 
 #[test]
@@ -122,9 +142,17 @@ fn functions_have_comments() {
 }
 
 #[test]
+fn business_tables_can_be_found() {
+    report(migrations_in("sql/business").iter().flat_map(hidden));
+}
+
+#[test]
 fn migrations_are_numbered_without_gaps() {
-    let migrations = migrations();
-    report(misnumbered(&migrations.iter().map(|file| file.path.as_str()).collect::<Vec<_>>()));
+    for directory in DIRECTORIES {
+        let migrations = migrations_in(directory);
+        let paths: Vec<_> = migrations.iter().map(|file| file.path.as_str()).collect();
+        report(misnumbered(directory, &paths));
+    }
 }
 
 #[cfg(test)]
@@ -167,10 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn tables_no_installation_finds_are_seen() {
+        for text in [
+            "create table orders (",
+            "CREATE TABLE public.orders (",
+            "  create table public.orders (",
+            "create table if not exists public.orders (",
+        ] {
+            assert_eq!(hidden(&file(text)).len(), 1, "{text}");
+        }
+        assert!(hidden(&file("-- we create this table here\ncreate table public.orders (\n")).is_empty());
+    }
+
+    #[test]
     fn gaps_and_odd_names_are_seen() {
-        assert!(misnumbered(&["V1__a.sql", "V2__b.sql"]).is_empty());
+        assert!(misnumbered("sql/x", &["V1__a.sql", "V2__b.sql"]).is_empty());
         for paths in [["V1__a.sql", "V3__b.sql"], ["V1__a.sql", "V1__b.sql"], ["V1__a.sql", "two.sql"]] {
-            assert_eq!(misnumbered(&paths).len(), 1, "{paths:?}");
+            assert_eq!(misnumbered("sql/x", &paths).len(), 1, "{paths:?}");
         }
     }
 }

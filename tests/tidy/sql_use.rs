@@ -52,9 +52,11 @@ fn sql_is_bound_in_pg() {
 
 #[test]
 fn every_query_has_one_user() {
-    let queries: Vec<_> = files("sql/queries").into_iter().map(|file| file.path).collect();
-    assert!(!queries.is_empty(), "sql/queries has moved: tell this test where");
-    report(unused_or_shared(&queries, &rust_files("src")));
+    for directory in ["sql/queries", "sql/seed"] {
+        let queries: Vec<_> = files(directory).into_iter().map(|file| file.path).collect();
+        assert!(!queries.is_empty(), "{directory} has moved: tell this test where");
+        report(unused_or_shared(&queries, &rust_files("src")));
+    }
 }
 
 #[cfg(test)]
