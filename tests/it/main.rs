@@ -13,6 +13,7 @@ mod connect;
 mod cursor;
 mod durable;
 mod embedded;
+mod examples;
 mod feed;
 mod flow;
 mod migrate;
