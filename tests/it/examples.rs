@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::database::Database;
 use crate::support::program::{Running, example, run};
@@ -182,8 +183,10 @@ async fn loses_and_repeats_nothing(follower: Follower) {
     database.run(NOTES).await;
     let (_server, port) = Running::serve(scratch.path(), Some(&database.url)).await;
     let link = database.link().await;
+    let enough = CancellationToken::new();
+    let stop = enough.clone();
     let writer = tokio::spawn(async move {
-        for number in 0..400 {
+        for number in (0u64..).take_while(|_| !stop.is_cancelled()) {
             let sql = format!(
                 "insert into notes values ({number} % 40, '{number}') on conflict (id) do update set body = excluded.body;
                  delete from notes where id = ({number} * 7) % 40 and {number} % 3 = 0"
@@ -194,18 +197,15 @@ async fn loses_and_repeats_nothing(follower: Follower) {
     let mut said: Vec<String> = Vec::new();
     for _ in 0..5 {
         let mut program = follower.start(scratch.path(), port).await;
-        for _ in 0..random.random_range(2..60) {
-            match tokio::time::timeout(std::time::Duration::from_secs(2), program.out.next_line()).await {
-                Ok(read) => said.extend(read.expect("readable")),
-                // The writer is done and everything was said.
-                Err(_) => break,
-            }
+        for _ in 0..random.random_range(5..80) {
+            said.push(line(&mut program).await);
         }
         program.signal(Signal::SIGKILL);
         while let Some(line) = soon(program.out.next_line()).await.expect("readable") {
             said.push(line);
         }
     }
+    enough.cancel();
     writer.await.expect("wrote");
     database.run("insert into notes values (1000, 'the end')").await;
     let mut program = follower.start(scratch.path(), port).await;
@@ -218,7 +218,7 @@ async fn loses_and_repeats_nothing(follower: Follower) {
     let count = changes.len();
     changes.sort();
     changes.dedup();
-    assert!(count > 100 && changes.len() == count, "{count} changes, {} of them different", changes.len());
+    assert!(count > 20 && changes.len() == count, "{count} changes, {} of them different", changes.len());
 }
 
 #[tokio::test]
