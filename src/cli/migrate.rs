@@ -10,11 +10,11 @@ use crate::words::Result;
 const EXAMPLES: &str = "\
 Examples:
   rowbell migrate                 bring the schema up to date
-  rowbell migrate --business      and the business tables: branches, orders, clients and twelve others
+  rowbell migrate --business      and the business tables: orders, clients and thirteen others
   rowbell migrate status          tell how far both are, change nothing
 
-Any number of programs may migrate at once. It needs a role that may create a schema in the database; the
-business tables are made in schema public, in a database that has none of their names yet.";
+Any number of programs may migrate at once. It needs a role that may create a schema in
+the database. The business tables are made in schema public, where none of their names may be taken.";
 
 /// The command.
 #[derive(Debug, Args)]

@@ -10,12 +10,12 @@ use crate::words::Result;
 
 const EXAMPLES: &str = "\
 Examples:
-  rowbell seed                                    the private PostgreSQL that rowbell serve runs here
+  rowbell seed                          the private PostgreSQL of a rowbell serve in this directory
   rowbell migrate --business --database-url postgresql://me@db/demo
   rowbell seed --database-url postgresql://me@db/demo
 
-It fills the business tables in one transaction, so an interrupted seed leaves nothing. Tables that hold rows
-already are left as they are: it refuses.";
+One transaction fills all tables, so an interrupted seed leaves nothing. Where the business tables
+hold rows already, it refuses and changes nothing.";
 
 /// Fills the business tables with a shop chain: four branches, their staff, and four months of trade.
 #[derive(Debug, Args)]

@@ -198,6 +198,7 @@ fn greeting(address: SocketAddr, database: &str, cluster: Option<&Cluster>) -> V
     let rowbell = std::env::current_exe().map_or_else(|_| "rowbell".to_owned(), |path| readable(&path));
     lines.extend([
         format!("  psql    {}", cluster.psql_hint()),
+        format!("  shop    {rowbell} seed fills the business tables: orders, clients and thirteen others"),
         String::new(),
         "three things to try, each in a terminal of its own:".to_owned(),
         format!("  1. make and watch a table:  {} -c \"create table notes (id serial primary key, body text)\" && {rowbell} watch notes", cluster.psql_hint()),

@@ -14,6 +14,7 @@ use crate::support::mirror::Mirror;
 use crate::support::program::Running;
 use crate::support::scratch::Scratch;
 use crate::support::socket::Socket;
+use crate::support::soon;
 
 /// As the protocol names them.
 const CHANNELS: [&str; 15] = [
@@ -337,7 +338,7 @@ async fn a_private_postgresql_with_tables_of_the_users_is_served_without_them() 
     let (mut server, port) = Running::serve(scratch.path(), None).await;
     let mut warned = String::new();
     while !warned.contains("without the business tables") {
-        warned = server.err.next_line().await.unwrap().expect("it warns");
+        warned = soon(server.err.next_line()).await.unwrap().expect("it warns");
     }
     assert!(warned.contains("public.orders") && warned.contains("WARN"), "{warned}");
     let (mut socket, _) = Socket::subscribed(port, "orders").await;
