@@ -21,13 +21,17 @@ const NOTES: &str = "create table notes (id integer primary key, body text);
     insert into notes values (1, 'one'), (2, 'two'), (3, 'three'); select rowbell.watch('notes');";
 
 /// The two programs that follow a channel, which are to behave alike.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Follower {
     Rust,
     Node,
 }
 
 impl Follower {
+    fn scratch(self, name: &str) -> Scratch {
+        Scratch::new(&format!("{name}-{self:?}"))
+    }
+
     async fn start(self, directory: &Path, port: u16) -> Running {
         let mut command = match self {
             Self::Rust => example("follow", &["notes", "kept.json"]),
@@ -102,7 +106,7 @@ async fn patch(port: u16, id: &str, body: Value) -> Value {
 }
 
 async fn follows_across_restarts(follower: Follower) {
-    let (scratch, database) = (Scratch::new("follow"), Database::new().await);
+    let (scratch, database) = (follower.scratch("follow"), Database::new().await);
     database.run(NOTES).await;
     let (mut server, port) = Running::serve(scratch.path(), Some(&database.url)).await;
     let mut program = follower.start(scratch.path(), port).await;
@@ -150,7 +154,7 @@ async fn node_follow_resumes_across_restarts_of_either_side() {
 
 /// A list of several pages, a frame in parts, a row that does not fit into one.
 async fn follows_what_is_large(follower: Follower) {
-    let (scratch, database) = (Scratch::new("large"), Database::new().await);
+    let (scratch, database) = (follower.scratch("large"), Database::new().await);
     database.run("create table notes (id integer primary key, body text)").await;
     database.run("insert into notes select n, repeat('x', 60) from generate_series(1, 20001) n").await;
     database.run("select rowbell.watch('notes')").await;
@@ -179,7 +183,7 @@ async fn loses_and_repeats_nothing(follower: Follower) {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let (scratch, database) = (Scratch::new("killed-again"), Database::new().await);
+    let (scratch, database) = (follower.scratch("killed-again"), Database::new().await);
     database.run(NOTES).await;
     let (_server, port) = Running::serve(scratch.path(), Some(&database.url)).await;
     let link = database.link().await;

@@ -26,4 +26,5 @@ mod socket;
 mod support;
 mod tls;
 mod triggers;
+mod walk;
 mod watching;
