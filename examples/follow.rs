@@ -27,8 +27,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// The column that is the key, by which a long list is read page by page.
 const KEY: &str = "id";
-/// Rows of a page: the most a server gives at once.
-const PAGE: usize = 10_000;
+/// Rows of a page. A server gives up to 10,000 at once, and up to 64 MiB.
+const PAGE: usize = 1000;
 /// Silence after which a connection counts as dead. The server pings every 25 seconds.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The longest pause between two tries.

@@ -15,8 +15,8 @@ import WebSocket, { createWebSocketStream } from 'ws';
 
 // The column that is the key, by which a long list is read page by page. Numbers above 2^53 would lose digits here.
 const KEY = 'id';
-// Rows of a page: the most a server gives at once.
-const PAGE = 10000;
+// Rows of a page. A server gives up to 10,000 at once, and up to 64 MiB.
+const PAGE = 1000;
 // Milliseconds of silence after which a connection counts as dead. The server pings every 25 seconds.
 const SILENCE = 60_000;
 // Milliseconds of the longest pause between two tries.
