@@ -326,9 +326,12 @@ fn refused(frame: &Value) -> End {
 }
 
 fn broken(error: reqwest::Error) -> End {
-    // The source says what happened, the error only to which request.
-    let source = error.source().map_or_else(String::new, |source| format!(": {source}"));
-    End::Passing(format!("{error}{source}"))
+    // The error says to which request it happened, the innermost source what.
+    let mut source: &dyn Error = &error;
+    while let Some(inner) = source.source() {
+        source = inner;
+    }
+    End::Passing(format!("{error}: {source}"))
 }
 
 /// A key as the feed writes it: text without its quotes.

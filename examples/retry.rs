@@ -45,7 +45,13 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("retry: {error}");
+            // The innermost source says what happened.
+            let mut source = &*error;
+            while let Some(inner) = source.source() {
+                source = inner;
+            }
+            let source = if error.source().is_some() { format!(": {source}") } else { String::new() };
+            eprintln!("retry: {error}{source}");
             ExitCode::FAILURE
         }
     }

@@ -35,11 +35,19 @@ class Final extends Error {}
 let cursor = null;
 let rows = new Map();
 
+function stop(why) {
+  console.error(`follow: ${why}`);
+  process.exit(1);
+}
+
 function load() {
   if (!fs.existsSync(file)) return;
-  const kept = JSON.parse(fs.readFileSync(file, 'utf8'));
-  cursor = kept.cursor;
-  rows = new Map(Object.entries(kept.rows));
+  try {
+    const kept = JSON.parse(fs.readFileSync(file, 'utf8'));
+    [cursor, rows] = [kept.cursor, new Map(Object.entries(kept.rows))];
+  } catch (error) {
+    stop(`${file}: ${error.message}`);
+  }
   console.log(`resume    ${rows.size} rows`);
 }
 
@@ -167,20 +175,14 @@ async function follow(held) {
   throw new Kind(`the connection ended${closed ? ` with ${closed.code} ${closed.reason}` : ''}`);
 }
 
-if (!channel || channel.startsWith('-')) {
-  console.error('usage: node follow.mjs CHANNEL [FILE]');
-  process.exit(2);
-}
+if (!channel || channel.startsWith('-')) stop('usage: node follow.mjs CHANNEL [FILE]');
 load();
 for (let tries = 0; ; tries += 1) {
   try {
     await follow(() => (tries = 0));
   } catch (error) {
     const why = error.cause ? `${error.message}: ${error.cause.message}` : error.message;
-    if (error instanceof Final) {
-      console.error(`follow: ${why}`);
-      process.exit(1);
-    }
+    if (error instanceof Final) stop(why);
     console.error(`follow: ${why}; trying again`);
   }
   // At random, so that many clients of a server that restarts do not come back at the same moment.

@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::database::Database;
-use crate::support::program::{Running, example, run};
+use crate::support::program::{Running, example, rowbell, run};
 use crate::support::scratch::Scratch;
 use crate::support::soon;
 
@@ -288,18 +288,40 @@ async fn two_that_retry_on_one_row_both_get_through() {
 async fn examples_say_what_is_wrong() {
     let (scratch, database) = (Scratch::new("wrong"), Database::new().await);
     database.run(NOTES).await;
-    let (_server, port) = Running::serve(scratch.path(), Some(&database.url)).await;
-    for (name, arguments, words) in [
-        ("follow", &[][..], "usage: follow CHANNEL"),
-        ("follow", &["nothing"], "rowbell channels lists them"),
-        ("retry", &["notes", "1"], "usage: retry"),
-        ("retry", &["notes", "9", "body=x"], "404 Not Found: there is no row"),
-        ("retry", &["notes", "1", "text=x"], "400 Bad Request: this channel has no column"),
+    let mut command = rowbell(&["serve", "--port", "0"]);
+    command.current_dir(scratch.path()).env("DATABASE_URL", &database.url).env("ROWBELL_TOKEN", "secret");
+    let mut server = Running::start(command);
+    let line = server.out_with("http://").await;
+    let url = line.split_whitespace().find_map(|word| word.split_once("/api")).expect("a URL").0;
+    std::fs::write(scratch.join("broken.json"), "{").unwrap();
+    std::fs::write(scratch.join("strange.json"), r#"{"cursor":"AAAA","rows":{}}"#).unwrap();
+    let follow = node().await.join("follow.mjs");
+    for (program, arguments, token, words) in [
+        ("follow", &[][..], "secret", "usage: "),
+        ("follow", &["nothing"], "secret", "rowbell channels lists them"),
+        ("follow", &["notes"], "wrong", "send Authorization: Bearer"),
+        ("follow", &["notes", "broken.json"], "secret", "broken.json: "),
+        ("follow", &["notes", "strange.json"], "secret", "bad_value: "),
+        ("retry", &["notes", "1"], "secret", "usage: retry"),
+        ("retry", &["notes", "9", "body=x"], "secret", "404 Not Found: there is no row"),
+        ("retry", &["notes", "1", "text=x"], "secret", "400 Bad Request: this channel has no column"),
+        ("retry", &["notes", "1", "body=x"], "wrong", "401 Unauthorized: send Authorization: Bearer"),
     ] {
-        let mut command = example(name, arguments);
-        command.current_dir(scratch.path()).env("ROWBELL_URL", format!("http://127.0.0.1:{port}"));
-        let said = run(command).await;
-        assert!(said.status == 1 && said.err.contains(words), "{name} {arguments:?}: {}", said.err);
-        assert_eq!(said.err.trim_end().lines().count(), 1, "{}", said.err);
+        let mut commands = vec![example(program, arguments)];
+        if program == "follow" {
+            let mut command = Command::new("node");
+            command.arg(&follow).args(arguments).kill_on_drop(true);
+            commands.push(command);
+        }
+        for mut command in commands {
+            command.current_dir(scratch.path()).env("ROWBELL_URL", url).env("ROWBELL_TOKEN", token);
+            let said = run(command).await;
+            assert!(said.status == 1 && said.err.contains(words), "{program} {arguments:?}: {}", said.err);
+            assert_eq!(said.err.trim_end().lines().count(), 1, "{}", said.err);
+        }
     }
+    let mut command = example("retry", &["notes", "1", "body=x"]);
+    command.env("ROWBELL_URL", "http://127.0.0.1:1");
+    let said = run(command).await;
+    assert!(said.status == 1 && said.err.contains("Connection refused"), "{}", said.err);
 }
