@@ -61,13 +61,20 @@ finds_postgres() {
     return 1
 }
 
-# Names of missing things, as words: compiler, postgres.
+# Examples for Node run on 18 and later.
+has_node() {
+    command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 18 ? 0 : 1)' 2>/dev/null
+}
+
+# Names of missing things, as words: compiler, postgres, node, curl.
 missing() {
     local thing
     for thing in "$@"; do
         case $thing in
             compiler) links || echo compiler ;;
             postgres) finds_postgres || echo postgres ;;
+            node) has_node || echo node ;;
+            curl) command -v curl >/dev/null || echo curl ;;
         esac
     done
 }
@@ -101,6 +108,8 @@ need_machine() {
         case $thing in
             compiler) apt_install gcc libc6-dev ;;
             postgres) install_postgres ;;
+            node) apt_install nodejs npm ;;
+            curl) apt_install curl ;;
         esac || die "could not install what is missing: $thing"
     done
     wanted=$(missing "$@") || exit 1
@@ -112,11 +121,14 @@ explain() {
     for thing in "$@"; do
         case $thing in
             compiler) debian+=' gcc libc6-dev' fedora+=' gcc' ;;
-            postgres) debian+=' postgresql' fedora+=' postgresql-server postgresql' brew=' postgresql@17' ;;
+            postgres) debian+=' postgresql' fedora+=' postgresql-server postgresql' brew+=' postgresql@17' ;;
+            node) debian+=' nodejs npm' fedora+=' nodejs npm' brew+=' node' ;;
+            curl) debian+=' curl' fedora+=' curl' brew+=' curl' ;;
         esac
     done
     local lines=("Debian, Ubuntu: apt-get update && apt-get install -y$debian   (as root)" "Fedora: dnf install$fedora   (as root)")
     case " $* " in *' compiler '*) lines+=("macOS: xcode-select --install") ;; esac
     [ -z "$brew" ] || lines+=("macOS: brew install$brew")
+    case " $* " in *' node '*) lines+=("Node.js must be 18 or newer: https://nodejs.org where the packages are older") ;; esac
     die "missing on this machine: $*; install and run this again" "${lines[@]}"
 }

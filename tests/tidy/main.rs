@@ -9,6 +9,7 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod codes;
 mod floors;
 mod imports;
 mod leftovers;
