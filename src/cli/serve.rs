@@ -200,10 +200,11 @@ fn greeting(address: SocketAddr, database: &str, cluster: Option<&Cluster>) -> V
         format!("  psql    {}", cluster.psql_hint()),
         format!("  shop    {rowbell} seed fills the business tables: orders, clients and thirteen others"),
         String::new(),
-        "three things to try, each in a terminal of its own:".to_owned(),
+        "four things to try, each in a terminal of its own:".to_owned(),
         format!("  1. make and watch a table:  {} -c \"create table notes (id serial primary key, body text)\" && {rowbell} watch notes", cluster.psql_hint()),
         format!("  2. follow it:               {rowbell} tail notes"),
         format!("  3. write to it:             {} -c \"insert into notes (body) values ('hello')\"", cluster.psql_hint()),
+        format!("  4. read it by REST:         curl http://{address}/api/notes"),
         String::new(),
     ]);
     lines

@@ -20,6 +20,7 @@ use warp::{Filter, Rejection, Reply};
 use crate::auth::Door;
 use crate::pg::resource::{Change, Failure, Resources, Verb, Written};
 use crate::problem::Problem;
+use crate::words::topic::is_channel_name;
 use crate::words::{ListQuery, RestConfig, RowBody};
 use body::Incoming;
 use request::{Target, Wanted};
@@ -80,6 +81,9 @@ impl Rest {
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         self.0.door.check_token(&request.headers)?;
         request::refuse_unserved(&request.headers)?;
+        if !is_channel_name(request.target.channel()) {
+            return Err(refused::unknown_channel());
+        }
         match (&request.target, request.method.as_str()) {
             (Target::Rows { .. }, "GET" | "HEAD") => self.list(request).await,
             (Target::Rows { .. }, "POST") => self.create(request).await,
@@ -160,7 +164,7 @@ impl Rest {
         .await?;
         match written {
             Written::Done(stored) => answer::stored(verb, request.target.channel(), &stored),
-            Written::Stale(conflict) => Err(refused::conflict(conflict, &change.row)),
+            Written::Stale(conflict) => Err(refused::conflict(conflict, &change)),
             Written::Missing => Err(refused::missing()),
         }
     }

@@ -4,9 +4,9 @@ use serde_json::json;
 use warp::http::StatusCode;
 use warp::http::header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER};
 
-use crate::pg::resource::{Conflict, Constraint, Failure, Refusal};
+use crate::pg::resource::{Change, Conflict, Constraint, Failure, Refusal, Verb};
 use crate::problem::Problem;
-use crate::words::{BadQuery, Error, RowBody};
+use crate::words::{BadQuery, Error};
 
 /// What a failed request is told.
 pub(super) fn problem(failure: Failure) -> Problem {
@@ -19,11 +19,7 @@ pub(super) fn problem(failure: Failure) -> Problem {
 fn refused(refusal: Refusal) -> Problem {
     let of = |status, code, detail: &str| Problem::new(status, code, detail);
     match refusal {
-        Refusal::UnknownChannel => of(
-            StatusCode::NOT_FOUND,
-            "unknown_channel",
-            "no table is watched as this channel; rowbell channels lists them",
-        ),
+        Refusal::UnknownChannel => unknown_channel(),
         Refusal::FeedOnly => {
             let detail = "this channel is feed-only: it keeps no versions, so it takes no writes";
             of(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, "GET, HEAD")
@@ -100,24 +96,34 @@ pub(super) fn bad_query(bad: BadQuery) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, bad.code, bad.message)
 }
 
+/// 404 for a channel.
+pub(super) fn unknown_channel() -> Problem {
+    let detail = "no table is watched as this channel; rowbell channels lists them";
+    Problem::new(StatusCode::NOT_FOUND, "unknown_channel", detail)
+}
+
 /// 404 for a row.
 pub(super) fn missing() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no row under this id")
 }
 
 /// 409 with everything a client needs to settle it.
-pub(super) fn conflict(conflict: Conflict, yours: &RowBody) -> Problem {
+pub(super) fn conflict(conflict: Conflict, change: &Change) -> Problem {
     let detail = match conflict.version {
+        Some(version) if change.verb == Verb::Delete => format!(
+            "the row is at version {version} by now: look at \"current\", and delete it with that version if it shall still go"
+        ),
         Some(version) => format!(
             "the row is at version {version} by now: bring \"current\" and \"yours\" together, and write with that version"
         ),
+        None if change.verb == Verb::Delete => "the row is deleted already".to_owned(),
         None => "the row was deleted meanwhile: create it anew, or give up the change".to_owned(),
     };
     let null = || "null".to_owned();
     let problem = Problem::new(StatusCode::CONFLICT, "conflict", detail)
         .with_member("current", conflict.current.unwrap_or_else(null))
         .with_member("base", conflict.base.unwrap_or_else(null))
-        .with_member("yours", yours.text());
+        .with_member("yours", change.row.text());
     match conflict.version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
         Some(tag) => problem.with_header_value(ETAG, tag),
         None => problem,

@@ -90,6 +90,9 @@ impl Condition {
             "lte" => compare(Comparison::Lte),
             "in" => values(column, value).map(Test::In),
             "is" => truth(column, value).map(Test::Is),
+            "like" | "ilike" | "cs" => {
+                Err(BadQuery::filter(format!("{column}={text}: this version does not serve {operator}")))
+            }
             _ => Err(no_operator(column, text)),
         };
         Ok(Self { column: column.to_owned(), negated, test: test? })

@@ -41,6 +41,8 @@ impl Default for ListQuery {
 
 impl ListQuery {
     /// Reads the part of the URL after the `?`: `order`, `limit` and `offset` are themselves, all else is a filter.
+    ///
+    /// Words that mean more to PostgREST are refused, rather than taken for columns.
     pub fn parse(text: &str) -> Result<Self, BadQuery> {
         if percent_decode_str(text).decode_utf8().is_err() {
             return Err(BadQuery::filter("the query is not UTF-8 once decoded"));
@@ -52,13 +54,17 @@ impl ListQuery {
                 "order" => &mut order,
                 "limit" => &mut limit,
                 "offset" => &mut offset,
+                "select" | "or" | "and" | "not.or" | "not.and" => {
+                    return Err(BadQuery::filter(format!("this version serves no {name}=")));
+                }
                 _ => {
                     query.filters.push(Condition::parse(&name, &value)?);
                     continue;
                 }
             };
             if place.replace(value.into_owned()).is_some() {
-                return Err(BadQuery::filter(format!("the URL has {name} twice")));
+                let told = format!("the URL has {name} twice");
+                return Err(if name == "order" { BadQuery::filter(told) } else { BadQuery::limit(told) });
             }
         }
         if let Some(order) = order.filter(|order| !order.is_empty()) {
@@ -159,11 +165,12 @@ mod tests {
             "offset=-1",
             "offset=1.5",
             "offset=9223372036854775808",
+            "limit=1&limit=2",
         ] {
             assert_eq!(ListQuery::parse(text).unwrap_err().code, "bad_limit", "{text}");
         }
         assert_eq!(ListQuery::parse("limit=10000&offset=9223372036854775807").unwrap().limit, LARGEST_LIMIT);
-        for text in ["limit=1&limit=2", "order=a&order=b", "a=%FF", "a", "order=a,,b"] {
+        for text in ["order=a&order=b", "select=a", "or=(a.eq.1)", "a=%FF", "a", "order=a,,b"] {
             assert_eq!(ListQuery::parse(text).unwrap_err().code, "bad_filter", "{text}");
         }
     }

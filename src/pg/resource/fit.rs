@@ -63,7 +63,14 @@ pub(super) async fn blame(session: &Session, trials: &[Trial]) -> Failure {
         match session.read(&Statement { sql, parameters }).await {
             Ok(_) => {}
             Err(Failure::Refused(Refusal::Misfit)) => {
-                let told = format!("{:?} takes {}, and the value given is none", trial.name, trial.type_name);
+                let mut told =
+                    format!("{:?} takes {}, and the value given is none", trial.name, trial.type_name);
+                if trial.template == FIT_VALUE
+                    && trial.value.contains(' ')
+                    && trial.type_name.starts_with("time")
+                {
+                    told.push_str("; a + stands for a blank in a URL, write %2B");
+                }
                 return Refusal::BadValue(told).into();
             }
             Err(failure) => return failure,

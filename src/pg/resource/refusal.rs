@@ -97,6 +97,9 @@ impl Failure {
     }
 }
 
+/// A foreign key that does not hold; which end of it, the write tells.
+pub(super) const DANGLING: &str = "a row it refers to is not there, or other rows refer to it";
+
 /// How long to wait before the try of that number.
 pub(super) fn pause(attempt: u32) -> Duration {
     Duration::from_millis(rand::random_range(1..=10 * u64::from(attempt)))
@@ -112,7 +115,7 @@ fn refusal(said: &DbError) -> Option<Refusal> {
     };
     Some(match code {
         "23502" => Refusal::Constraint(rule("needs a value")),
-        "23503" => Refusal::Constraint(rule("a row it refers to is not there, or other rows refer to it")),
+        "23503" => Refusal::Constraint(rule(DANGLING)),
         "23505" => Refusal::Taken(rule("another row has this value already")),
         "23514" => Refusal::Constraint(rule("a check of the table does not hold")),
         "23P01" => Refusal::Constraint(rule("it overlaps with another row")),

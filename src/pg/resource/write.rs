@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::fit;
 use super::key::Key;
 use super::plan::{Change, Plan, Verb};
-use super::refusal::{Constraint, Failure, Refusal};
+use super::refusal::{Constraint, DANGLING, Failure, Refusal};
 use super::row::{self, CurrentRow};
 use super::session::{Ending, Session};
 use super::table::{Table, get};
@@ -152,6 +152,14 @@ pub(super) async fn explain(session: &Session, table: &Table, change: &Change, f
             Ok(false) => Refusal::Constraint(constraint).into(),
             Err(failure) => failure,
         },
+        Failure::Refused(Refusal::Constraint(mut constraint)) if constraint.rule == DANGLING => {
+            constraint.rule = match change.verb {
+                Verb::Insert => "the row it refers to is not there",
+                Verb::Delete => "other rows refer to it",
+                Verb::Replace | Verb::Patch => DANGLING,
+            };
+            Refusal::Constraint(constraint).into()
+        }
         // Tried often enough.
         Failure::Refused(Refusal::Contended) => Refusal::TimedOut.into(),
         other => other,

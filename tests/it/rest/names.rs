@@ -26,7 +26,7 @@ const NAMES: [&str; 24] = [
     "(y)",
     "%",
     "&=",
-    "and",
+    "where",
     "current",
     "limit ",
     "a/b",
