@@ -14,7 +14,7 @@ const NAMES: [&str; 24] = [
     "{order}",
     "{image}",
     "$1",
-    "select",
+    "table",
     "t",
     "r",
     "k",
