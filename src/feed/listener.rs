@@ -13,6 +13,7 @@ use super::Shared;
 use super::backoff::Backoff;
 use super::hub::{Covered, Published};
 use super::publish::Dispatch;
+use crate::pg::backend::Backend;
 use crate::pg::connect::Connector;
 use crate::pg::link::{Link, Message};
 use crate::pg::log::{self as pg_log, Batch, Statement};
@@ -21,6 +22,10 @@ use crate::words::{Cursor, Error, Origin, Result};
 
 /// A connection that lived this long was healthy: the next trouble starts with the shortest pause.
 const HEALTHY: Duration = Duration::from_secs(10);
+/// How long a new connection may take until it can drain.
+const CONNECTING: Duration = Duration::from_secs(20);
+/// How long an answer may take before the server is asked on another connection whether it will come at all.
+const UNANSWERED: Duration = Duration::from_secs(2);
 /// How often the catalog is read although nobody announced a change: a dropped table rings no bell.
 const CATALOG_AGE: Duration = Duration::from_secs(5);
 
@@ -37,6 +42,7 @@ struct Connected {
     link: Link,
     drain: Statement,
     origin: Origin,
+    backend: Backend,
     /// Channels whose bells this connection hears.
     heard: BTreeSet<Arc<str>>,
     catalog_read: Instant,
@@ -92,25 +98,55 @@ impl Listener {
     }
 
     async fn listen_once(&self) -> Result<std::convert::Infallible> {
-        let mut connected = self.connect().await?;
+        let connected = tokio::time::timeout(CONNECTING, self.connect()).await;
+        let mut connected =
+            connected.unwrap_or_else(|_| Err(Error::unavailable("the database did not answer in time")))?;
         log::info!("listening on {}", self.connector.describe());
         let mut heartbeat = tokio::time::interval(self.shared.config.heartbeat_drain);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            match self.wake(&mut connected, &mut heartbeat).await {
-                Woken::Gap => return Err(Error::unavailable("the listening connection ended")),
-                Woken::Catalog => self.read_catalog(&mut connected).await?,
-                Woken::Drain if connected.catalog_read.elapsed() >= CATALOG_AGE => {
-                    self.read_catalog(&mut connected).await?
+            let woken = self.wake(&mut connected, &mut heartbeat).await;
+            let backend = connected.backend;
+            tokio::select! {
+                // First, or an answer that came while this task had no turn would be taken for one that never does.
+                biased;
+                looked = self.look(&mut connected, woken) => looked?,
+                () = self.unanswered(backend) => {
+                    return Err(Error::unavailable("the listening connection is open on this side only"));
                 }
-                Woken::Drain => {}
             }
-            let patience = self.shared.config.drain_patience;
-            let drained = tokio::time::timeout(patience, self.drain(&mut connected)).await;
-            // Or it would be read from the same position again, and never in time.
-            self.overtaxed.store(drained.is_err(), Ordering::Relaxed);
-            drained.unwrap_or_else(|_| Err(Error::unavailable("the log could not be read in time")))?;
             self.shared.hub.set_away(false);
+        }
+    }
+
+    /// Reads what there is to read, for the reason the listener looked up.
+    async fn look(&self, connected: &mut Connected, woken: Woken) -> Result<()> {
+        match woken {
+            Woken::Gap => return Err(Error::unavailable("the listening connection ended")),
+            Woken::Catalog => self.read_catalog(connected).await?,
+            Woken::Drain if connected.catalog_read.elapsed() >= CATALOG_AGE => {
+                self.read_catalog(connected).await?
+            }
+            Woken::Drain => {}
+        }
+        let patience = self.shared.config.drain_patience;
+        let drained = tokio::time::timeout(patience, self.drain(connected)).await;
+        // Or it would be read from the same position again, and never in time.
+        self.overtaxed.store(drained.is_err(), Ordering::Relaxed);
+        drained.unwrap_or_else(|_| Err(Error::unavailable("the log could not be read in time")))
+    }
+
+    /// Returns when an answer is waited for that will never come.
+    async fn unanswered(&self, backend: Backend) {
+        loop {
+            tokio::time::sleep(UNANSWERED).await;
+            match tokio::time::timeout(CONNECTING, backend.owes_nothing(&self.connector)).await {
+                Ok(Ok(true)) => return,
+                Ok(Ok(false)) => {}
+                // Who cannot be asked is away, which shows on the listening connection too.
+                Ok(Err(error)) => log::debug!("could not look after an answer: {}", error.report()),
+                Err(_) => log::debug!("could not look after an answer in time"),
+            }
         }
     }
 
@@ -120,8 +156,9 @@ impl Listener {
         bell::prepare_listener(&link.client).await?;
         let origin = origin::open_origin(&link.client).await?;
         let drain = pg_log::prepare_drain(&link.client).await?;
-        let mut connected =
-            Connected { link, drain, origin, heard: BTreeSet::new(), catalog_read: Instant::now() };
+        let backend = Backend::of(&link.client).await?;
+        let (heard, catalog_read) = (BTreeSet::new(), Instant::now());
+        let mut connected = Connected { link, drain, origin, backend, heard, catalog_read };
         self.settle_position(&connected).await?;
         self.read_catalog(&mut connected).await?;
         Ok(connected)

@@ -12,6 +12,7 @@ pub mod link;
 pub mod connect;
 mod statement;
 pub mod pool;
+pub mod backend;
 pub mod embedded;
 // What is there.
 mod rows;

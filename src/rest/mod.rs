@@ -11,6 +11,7 @@ mod request;
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::time::timeout;
 use warp::http::header::{ALLOW, HeaderMap};
 use warp::http::{Method, StatusCode};
 use warp::path::Tail;
@@ -18,7 +19,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::auth::Door;
-use crate::pg::resource::{Change, Failure, Resources, Verb, Written};
+use crate::pg::resource::{Change, Failure, Refusal, Resources, Verb, Written};
 use crate::problem::Problem;
 use crate::words::topic::is_channel_name;
 use crate::words::{ListQuery, RestConfig, RowBody};
@@ -103,7 +104,7 @@ impl Rest {
     async fn list(&self, request: Request) -> Result<Response, Problem> {
         let query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
-        let list = to_its_end(async move { resources.list(&channel, &query).await }).await?;
+        let list = self.to_its_end(async move { resources.list(&channel, &query).await }).await?;
         answer::list(list)
     }
 
@@ -111,7 +112,7 @@ impl Rest {
         request::refuse_parameters(&request.query)?;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
-        let row = to_its_end(async move { resources.row(&channel, &id).await }).await?;
+        let row = self.to_its_end(async move { resources.row(&channel, &id).await }).await?;
         let row = row.ok_or_else(refused::missing)?;
         answer::row(row, &request::known_versions(&request.headers))
     }
@@ -157,29 +158,37 @@ impl Rest {
         };
         let change = Change { verb, id, version, row };
         let resources = self.0.resources.clone();
-        let (change, written) = to_its_end(async move {
-            let written = resources.write(&channel, &change, &writer).await?;
-            Ok((change, written))
-        })
-        .await?;
+        let (change, written) = self
+            .to_its_end(async move {
+                let written = resources.write(&channel, &change, &writer).await?;
+                Ok((change, written))
+            })
+            .await?;
         match written {
             Written::Done(stored) => answer::stored(verb, request.target.channel(), &stored),
             Written::Stale(conflict) => Err(refused::conflict(conflict, &change)),
             Written::Missing => Err(refused::missing()),
         }
     }
-}
 
-/// Runs work that must not break off in the middle, whether or not the client stays.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> Result<T, Problem> {
-    match tokio::spawn(work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(failure)) => Err(refused::problem(failure)),
-        Err(error) => {
-            log::error!("a request broke off: {error}");
-            Err(Problem::internal())
+    /// Runs work that must not break off in the middle, whether or not the client stays, within the time that two of
+    /// its statements may take: a connection that lost its peer never answers.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let RestConfig { pool_wait, statement, .. } = self.0.config;
+        match tokio::spawn(timeout(pool_wait + 2 * statement, work)).await {
+            Ok(Ok(Ok(done))) => Ok(done),
+            Ok(Ok(Err(failure))) => Err(refused::problem(failure)),
+            Ok(Err(_)) => {
+                log::warn!("a request was not answered by the database in time");
+                Err(refused::problem(Refusal::TimedOut.into()))
+            }
+            Err(error) => {
+                log::error!("a request broke off: {error}");
+                Err(Problem::internal())
+            }
         }
     }
 }

@@ -36,7 +36,7 @@ const TRIES: u32 = 4;
 
 /// The watched tables, for requests; cheap to clone.
 ///
-/// A call that is cancelled leaves its connection in the middle of something: run each in a task of its own.
+/// A call that is dropped before its end costs its connection, and what it was doing may be done or not.
 #[derive(Debug, Clone)]
 pub struct Resources(Arc<Shared>);
 

@@ -1,7 +1,10 @@
 //! A pooled connection that answers a request: statements by their text, a transaction in one network wait.
 //!
-//! What is begun here must be awaited to its end, or the next user of the connection finds it: whoever may be
-//! cancelled runs it in a task of its own.
+//! A call that is not awaited to its end leaves the connection in the middle of something; then it is closed.
+
+use std::future::Future;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::{TryStreamExt, join};
 use postgres_types::Type;
@@ -25,10 +28,35 @@ const ROOM: usize = usize::MAX;
 
 /// One connection on loan to one request.
 pub(super) struct Session {
-    client: Lent,
+    client: Held,
     naming: Naming,
     /// What opens a transaction.
     begin: String,
+    /// Something was begun that has not ended.
+    under_way: AtomicBool,
+}
+
+/// The loan itself, which only the end of its session takes away.
+struct Held(Option<Lent>);
+
+impl Deref for Held {
+    type Target = Lent;
+
+    fn deref(&self) -> &Lent {
+        match &self.0 {
+            Some(lent) => lent,
+            None => unreachable!("a session has its connection until it is dropped"),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Handed back, the next user would find the transaction, or wait for the answer.
+        if *self.under_way.get_mut() {
+            drop(self.client.0.take().map(Lent::take));
+        }
+    }
 }
 
 /// A statement as this connection runs it.
@@ -56,11 +84,20 @@ impl Pool {
             Naming::Named => BEGIN,
             Naming::Unnamed => BEGIN_POOLED,
         };
-        Ok(Session { client, naming, begin: fill(begin, &[("milliseconds", &milliseconds)]) })
+        let begin = fill(begin, &[("milliseconds", &milliseconds)]);
+        Ok(Session { client: Held(Some(client)), naming, begin, under_way: AtomicBool::new(false) })
     }
 }
 
 impl Session {
+    /// Marks what is done as under way until it ends, well or not.
+    async fn to_its_end<T>(&self, work: impl Future<Output = T>) -> T {
+        self.under_way.store(true, Ordering::Relaxed);
+        let done = work.await;
+        self.under_way.store(false, Ordering::Relaxed);
+        done
+    }
+
     /// Runs one statement that reads.
     pub(super) async fn read(&self, statement: &Statement) -> Result<Vec<Row>, Failure> {
         self.read_within(statement, ROOM).await
@@ -68,22 +105,43 @@ impl Session {
 
     /// The same, refused where the answer has more than `limit` bytes.
     pub(super) async fn read_within(&self, statement: &Statement, limit: usize) -> Result<Vec<Row>, Failure> {
-        let ready = self.ready(statement).await?;
-        let rows = self.run(&ready, &statement.parameters, limit);
-        match self.naming {
-            Naming::Named => rows.await,
-            Naming::Unnamed => {
-                let (begun, rows, ended) = join!(self.begin(), rows, self.end());
-                begun?;
-                let rows = rows?;
-                ended?;
-                Ok(rows)
+        let read = self.to_its_end(async {
+            let ready = self.ready(statement).await?;
+            let rows = self.run(&ready, &statement.parameters, limit);
+            match self.naming {
+                Naming::Named => rows.await,
+                Naming::Unnamed => {
+                    let (begun, rows, ended) = join!(self.begin(), rows, self.commit());
+                    begun?;
+                    let rows = rows?;
+                    ended?;
+                    Ok(rows)
+                }
             }
+        });
+        let read = read.await;
+        if matches!(read, Err(Failure::Refused(Refusal::TooMuch))) {
+            // The rest of it is still to come.
+            self.under_way.store(true, Ordering::Relaxed);
         }
+        read
     }
 
     /// Runs a transaction of two statements, all of it sent before the first answer comes; the second one's rows.
+    ///
+    /// One that is left open is under way until `finish` or `end`.
     pub(super) async fn write(
+        &self,
+        settings: &Statement,
+        write: &Statement,
+        ending: Ending,
+    ) -> Result<Vec<Row>, Failure> {
+        let written = self.to_its_end(self.send(settings, write, ending)).await;
+        self.under_way.store(ending == Ending::Open && written.is_ok(), Ordering::Relaxed);
+        written
+    }
+
+    async fn send(
         &self,
         settings: &Statement,
         write: &Statement,
@@ -92,7 +150,7 @@ impl Session {
         let (first, second) = (self.ready(settings).await?, self.ready(write).await?);
         let end = async {
             match ending {
-                Ending::Commit => self.end().await,
+                Ending::Commit => self.commit().await,
                 Ending::Open => Ok(()),
             }
         };
@@ -105,7 +163,7 @@ impl Session {
         // In this order, because what follows a failure only says that the transaction is aborted.
         let rows = begun.and(set.map(drop)).and(rows);
         if rows.is_err() && ending == Ending::Open {
-            self.end().await?;
+            self.commit().await?;
         }
         let rows = rows?;
         ended?;
@@ -114,26 +172,34 @@ impl Session {
 
     /// Runs one more statement in a transaction that was left open, and commits.
     pub(super) async fn finish(&self, statement: &Statement) -> Result<Vec<Row>, Failure> {
-        // Prepared within the transaction: should that fail, the commit still ends it.
-        let ready = self.ready(statement).await;
-        let (rows, ended) = match &ready {
-            Ok(ready) => join!(self.run(ready, &statement.parameters, ROOM), self.end()),
-            Err(_) => (Ok(Vec::new()), self.end().await),
-        };
-        ready?;
-        let rows = rows?;
-        ended?;
-        Ok(rows)
+        self.to_its_end(async {
+            // Prepared within the transaction: should that fail, the commit still ends it.
+            let ready = self.ready(statement).await;
+            let (rows, ended) = match &ready {
+                Ok(ready) => join!(self.run(ready, &statement.parameters, ROOM), self.commit()),
+                Err(_) => (Ok(Vec::new()), self.commit().await),
+            };
+            ready?;
+            let rows = rows?;
+            ended?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// Commits what was left open.
+    pub(super) async fn end(&self) -> Result<(), Failure> {
+        self.to_its_end(self.commit()).await
     }
 
     /// Puts on disk what other sessions committed without waiting for that.
     pub(super) async fn flush_log(&self) -> Result<(), Failure> {
-        Ok(log::wait_until_durable(&self.client).await?)
+        Ok(self.to_its_end(log::wait_until_durable(&self.client)).await?)
     }
 
     /// Begins a new generation where a crash or promotion ended the last.
     pub(super) async fn open_generation(&self) -> Result<(), Failure> {
-        origin::open_origin(&self.client).await?;
+        self.to_its_end(origin::open_origin(&self.client)).await?;
         Ok(())
     }
 
@@ -178,7 +244,7 @@ impl Session {
     }
 
     /// Commits what is open; of a failed transaction that is a rollback.
-    pub(super) async fn end(&self) -> Result<(), Failure> {
+    async fn commit(&self) -> Result<(), Failure> {
         Ok(self.client.batch_execute(COMMIT.trim()).await?)
     }
 }
