@@ -26,4 +26,7 @@ pub mod auth;
 pub mod socket;
 pub mod rest;
 pub mod server;
+pub mod client;
 pub mod cli;
+
+pub use client::Client;

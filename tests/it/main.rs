@@ -9,6 +9,7 @@
 
 mod business;
 mod cli;
+mod client;
 mod connect;
 mod cursor;
 mod durable;

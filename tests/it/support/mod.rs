@@ -6,6 +6,7 @@ pub mod database;
 pub mod feed;
 pub mod mirror;
 pub mod program;
+pub mod proxy;
 pub mod scratch;
 pub mod socket;
 

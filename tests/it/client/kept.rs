@@ -1,0 +1,137 @@
+//! A copy of a channel that is kept, against the table it is a copy of.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rowbell::client::{Collection, Update};
+use serde_json::Value;
+
+use super::consumer::{client, shop};
+use crate::support::api::Api;
+use crate::support::database::Database;
+use crate::support::proxy::Proxy;
+use crate::support::soon;
+
+async fn real(database: &Database, table: &str) -> BTreeMap<String, Value> {
+    let sql = format!("select row_to_json(t)::text from {table} t");
+    let link = database.link().await;
+    let rows = link.client.query(&sql, &[]).await.expect("rows");
+    rows.iter()
+        .map(|row| serde_json::from_str::<Value>(row.get(0)).unwrap())
+        .map(|row| (row.to_string(), row))
+        .collect()
+}
+
+fn copied(collection: &Collection) -> BTreeMap<String, Value> {
+    let rows = collection.iter().map(|(_, entry)| entry.read_as::<Value>().unwrap().unwrap());
+    rows.map(|row| (row.to_string(), row)).collect()
+}
+
+/// Follows until the copy is the table; what was told on the way.
+#[track_caller]
+fn settle<'a>(
+    collection: &'a mut Collection,
+    database: &'a Database,
+    table: &'a str,
+) -> impl Future<Output = Vec<Update>> + 'a {
+    soon(async move {
+        let mut told = Vec::new();
+        let real = real(database, table).await;
+        while copied(collection) != real {
+            told.push(collection.next().await.expect("no error").expect("no end"));
+        }
+        told
+    })
+}
+
+#[tokio::test]
+async fn a_copy_follows_every_kind_of_change() {
+    let shop = shop().await;
+    shop.run("insert into orders select n, 'x' from generate_series(1, 9000) n").await;
+    let api = Api::on(&shop.url).await;
+    let client = client(&format!("http://{}", api.address));
+    let mut orders = soon(client.follow("orders").open()).await.unwrap();
+    assert_eq!(orders.len(), 9000);
+    let entry = orders.get("7").expect("a row");
+    assert_eq!(entry.read_as::<Value>().unwrap().unwrap()["version"].as_i64(), entry.version);
+    for sql in [
+        "update orders set n = n + 1 where id < 100",
+        "update orders set id = id + 10000 where id between 200 and 300",
+        "delete from orders where id < 50",
+        "begin; truncate orders; insert into orders values (1, 'new'); commit",
+        "truncate orders",
+        "insert into orders select n, repeat('x', 1000) from generate_series(1, 4000) n",
+    ] {
+        shop.run(sql).await;
+        let told = settle(&mut orders, &shop, "orders").await;
+        assert!(told.iter().all(|update| matches!(update, Update::Changed(_))), "{sql}");
+    }
+    // A row that is read can be written with the version it was read at.
+    let version = orders.get("3").unwrap().version.unwrap();
+    let columns = serde_json::json!({"note": "written"});
+    client.patch("orders", "3", version, &columns).await.unwrap().done().unwrap();
+    settle(&mut orders, &shop, "orders").await;
+
+    shop.run("select rowbell.resync('orders')").await;
+    shop.run("insert into orders values (0, 'after')").await;
+    let told = settle(&mut orders, &shop, "orders").await;
+    assert!(told.iter().any(|update| matches!(update, Update::StartedOver(Some(_)))), "{told:?}");
+    // Once this has come, the new subscription is held.
+    shop.run("insert into orders values (-1, 'held')").await;
+    settle(&mut orders, &shop, "orders").await;
+    shop.run("select rowbell.unwatch('orders')").await;
+    assert!(soon(orders.next()).await.unwrap().is_none());
+    assert!(soon(client.follow("orders").open()).await.unwrap_err().code() == Some("unknown_channel"));
+}
+
+#[tokio::test]
+async fn keys_of_several_columns_and_of_text() {
+    let database = Database::new().await;
+    database
+        .run("create table stock (branch text, product integer, n integer default 0, primary key (branch, product));
+            insert into stock values ('a \"b\"', 1), ('ä', 2); select rowbell.watch('stock');
+            create table tags (tag varchar(20) primary key); insert into tags values ('x \\ y'); select rowbell.watch('tags')")
+        .await;
+    let api = Api::on(&database.url).await;
+    let client = client(&format!("http://{}", api.address));
+    let mut stock = soon(client.follow("stock").key(["branch", "product"]).open()).await.unwrap();
+    assert!(stock.get(r#"["a \"b\"",1]"#).is_some());
+    database
+        .run("update stock set n = 7; insert into stock values ('c', 3); delete from stock where product = 2")
+        .await;
+    settle(&mut stock, &database, "stock").await;
+    let mut tags = soon(client.follow("tags").key(["tag"]).open()).await.unwrap();
+    assert!(tags.get(r"x \ y").is_some());
+    database.run("update tags set tag = 'z'").await;
+    settle(&mut tags, &database, "tags").await;
+    let error = soon(client.follow("stock").open()).await.unwrap_err();
+    assert!(error.is_usage(), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_copy_survives_a_network_that_breaks() {
+    let shop = shop().await;
+    shop.run("insert into orders select n, 'x' from generate_series(1, 100) n").await;
+    let api = Api::on(&shop.url).await;
+    let proxy = Proxy::to(api.address).await;
+    let mut orders = soon(client(&proxy.url()).follow("orders").open()).await.unwrap();
+    let mut losses = 0;
+    for round in 0..5 {
+        proxy.cut_after(5000);
+        proxy.cut();
+        shop.run(
+            "update orders set n = n + 1, note = repeat('x', 500); delete from orders where id % 50 = n % 50",
+        )
+        .await;
+        if round == 3 {
+            // Read anew while the server cannot be reached.
+            proxy.refuse();
+            shop.run("select rowbell.resync('orders')").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            proxy.accept();
+        }
+        let told = settle(&mut orders, &shop, "orders").await;
+        losses += told.iter().filter(|update| matches!(update, Update::Disconnected(_))).count();
+    }
+    assert!(losses >= 5, "{losses}");
+}
