@@ -74,7 +74,7 @@ impl Listener {
     }
 
     async fn keep_listening(&self) -> Result<()> {
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(300));
         loop {
             let begun = Instant::now();
             let lost = match self.listen_once().await {

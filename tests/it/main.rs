@@ -15,6 +15,7 @@ mod cursor;
 mod durable;
 mod embedded;
 mod examples;
+mod faults;
 mod feed;
 mod flow;
 mod migrate;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Once;
 
 /// Waits until its standard input ends, which the kernel sees to however the test process dies, then stops the
-/// servers below the directory and removes it. A pid is only signalled if that process works below it.
+/// servers below the directory, takes away what is mounted there, and removes it. A pid is only signalled if that process works below it.
 const GUARDIAN: &str = r#"
 cat >/dev/null
 find "$1/" -name postmaster.pid 2>/dev/null | while read -r file; do
@@ -17,6 +17,9 @@ find "$1/" -name postmaster.pid 2>/dev/null | while read -r file; do
     tries=0
     while kill -0 "$pid" 2>/dev/null && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
 done
+while read -r _ mounted _; do
+    case "$mounted" in "$2"/*) umount -l "$mounted" ;; esac
+done </proc/mounts 2>/dev/null
 rm -rf "$1"
 "#;
 
