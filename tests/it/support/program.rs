@@ -24,6 +24,19 @@ pub fn rowbell(arguments: &[&str]) -> Command {
     command
 }
 
+/// An example of the project, which `cargo test` builds beside the program.
+pub fn example(name: &str, arguments: &[&str]) -> Command {
+    let directory = Path::new(env!("CARGO_BIN_EXE_rowbell")).parent().expect("it lies in a directory");
+    let program = directory.join("examples").join(name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/{name}.rs"));
+    let written = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+    // `cargo test --test it` leaves the examples as they were.
+    assert!(written(&program) >= written(&source), "{name} is not built: cargo build --examples");
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("RUST_BACKTRACE", "1").stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
 /// Runs a command to its end.
 #[track_caller]
 pub fn run(mut command: Command) -> impl Future<Output = Said> {
