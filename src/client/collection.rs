@@ -1,6 +1,7 @@
 //! A channel's rows as a map that is kept up to date.
 
 use std::collections::btree_map::{self, BTreeMap};
+use std::fmt;
 
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
@@ -30,7 +31,6 @@ use super::frame::ResetReason;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Collection {
     follow: Follow,
     source: Source,
@@ -299,6 +299,14 @@ impl Collection {
     fn unstage(&mut self) {
         self.staged.clear();
         self.emptied = false;
+    }
+}
+
+impl fmt::Debug for Collection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Collection");
+        shown.field("channel", &self.follow.channel()).field("cursor", &self.cursor);
+        shown.field("rows", &self.rows.len()).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod consumer;
 mod events;
+mod example;
 mod faults;
 mod kept;
 mod rows;

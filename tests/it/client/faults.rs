@@ -33,7 +33,7 @@ async fn write(database: &Database, seed: u64, rounds: i32) {
             4..7 => format!("update orders set n = n + 1 where id between {id} and {}", id + 5),
             7..9 => format!("delete from orders where id = {id}"),
             _ => format!(
-                "begin; insert into orders select n, repeat('y', 900) from generate_series({0}, {0} + 3000) n;
+                "begin; insert into orders select n, repeat('y', 900) from generate_series({0}, {0} + 1500) n;
                     delete from orders where id >= {0}; commit",
                 10_000 * (round + 1)
             ),
@@ -90,7 +90,7 @@ async fn nothing_is_lost_or_repeated_while_everything_breaks() {
     }
     consumer.until(&mut events, logged(&shop).await).await;
     consumer.compare(&shop).await;
-    assert!(consumer.losses >= 3, "{} losses", consumer.losses);
+    assert!(consumer.losses >= 2, "{} losses", consumer.losses);
 }
 
 #[tokio::test]

@@ -147,15 +147,19 @@ impl Relay {
         let mut buffer = vec![0; 16 * 1024];
         let mut left = limit.unwrap_or(usize::MAX);
         while left > 0 {
-            let Ok(length @ 1..) = from.read(&mut buffer).await else { return };
+            let read = from.read(&mut buffer).await.unwrap_or(0);
             let weather = self.now.borrow().clone();
-            if weather.silences != self.made.silences {
-                continue;
+            match (weather.silences != self.made.silences, read) {
+                // Nor does an end reach the other side.
+                (true, 0) => return std::future::pending().await,
+                (true, _) => continue,
+                (false, 0) => return,
+                (false, _) => {}
             }
             if !weather.delay.is_zero() {
                 tokio::time::sleep(weather.delay).await;
             }
-            let length = length.min(left);
+            let length = read.min(left);
             left -= length;
             if to.write_all(&buffer[..length]).await.is_err() {
                 return;
