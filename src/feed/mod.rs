@@ -5,12 +5,14 @@
 mod backoff;
 mod hub;
 mod listener;
+mod poll;
 mod publish;
 mod subscription;
 pub mod stats;
 
 pub use backoff::Backoff;
 pub use listener::Listener;
+pub use poll::{Polled, Portion};
 pub use stats::Stats;
 pub use subscription::{Delivery, Opened, Start, Subscription};
 

@@ -1,9 +1,13 @@
 //! The wire's messages: what clients send, what they are sent.
 
+mod answer;
 mod client;
 mod commits;
+mod outline;
 mod server;
 
+pub use answer::AnswerEncoder;
 pub use client::{BadFrame, ClientFrame, Subscribe};
 pub use commits::CommitsEncoder;
+pub use outline::Outline;
 pub use server::{ErrorFrame, ResetReason, error, pong, reset, subscribed, unsubscribed, unwatched, welcome};
