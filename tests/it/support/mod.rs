@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cluster;
 pub mod database;
+pub mod events;
 pub mod feed;
 pub mod mirror;
 pub mod program;
