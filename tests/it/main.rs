@@ -25,5 +25,6 @@ mod seed;
 mod socket;
 mod support;
 mod tls;
+mod transports;
 mod triggers;
 mod watching;

@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod api;
+pub mod books;
 pub mod cluster;
 pub mod database;
 pub mod events;
