@@ -58,13 +58,14 @@ impl Server {
         let door = Arc::new(Door::new(&self.config, bound));
         let probe = Arc::new(DatabaseProbe { pool: self.pool, feed: self.feed.clone() });
         let feed = Arc::new(self.feed);
+        let stuck = self.config.feed.stuck;
         let edge = Edge::new(feed, probe, Arc::clone(&door), self.config.feed, stop_edge.clone());
         let resources = Resources::new(self.requests, self.config.rest.answer_limit);
         let rest = rest::routes(Rest::new(resources, Arc::clone(&door), self.config.rest));
         let routes = socket::guarded(door, socket::routes(edge.clone()).or(rest).unify());
         let stopped = |error| Err(Error::unexpected("the listener stopped").with_source(error));
         let ended = tokio::select! {
-            () = socket::serve(tcp, routes, stop_edge.clone()) => None,
+            () = socket::serve(tcp, routes, stuck, stop_edge.clone()) => None,
             ended = &mut listening => Some(ended.unwrap_or_else(stopped)),
         };
         stop_edge.cancel();

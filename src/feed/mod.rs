@@ -5,6 +5,7 @@
 mod backoff;
 mod hub;
 mod listener;
+mod poll;
 mod publish;
 mod snapshot;
 mod subscription;
@@ -12,6 +13,7 @@ pub mod stats;
 
 pub use backoff::Backoff;
 pub use listener::Listener;
+pub use poll::{Polled, Portion};
 pub use stats::Stats;
 pub use subscription::{Delivery, Opened, Start, Subscription};
 

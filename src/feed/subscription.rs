@@ -132,6 +132,17 @@ impl Subscription {
         &self.cursor
     }
 
+    /// How far the log was read when this subscription took its place; what lies before is not in its stream.
+    pub(super) fn position(&self) -> Arc<Cursor> {
+        Arc::clone(&self.place.position)
+    }
+
+    /// Goes on from there: the caller knows that nothing of the topic lies between.
+    pub(super) fn pass_over(&mut self) {
+        self.behind = None;
+        self.cursor = self.position();
+    }
+
     /// The next thing to send; after `Reset` or `Unwatched`, none.
     ///
     /// Not cancel-safe: drive one call to its end, e.g. inside `futures::stream::unfold`.

@@ -16,6 +16,7 @@ use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid}
 
 const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
 const POSITION_NOW: &str = include_str!("../../sql/queries/position_now.sql");
+const FIRST_COMMITS: &str = include_str!("../../sql/queries/first_commits.sql");
 const FLUSH_LOG: &str = include_str!("../../sql/queries/flush_log.sql");
 
 /// Which channels a read of the log returns.
@@ -165,6 +166,54 @@ impl Reading {
             None => Ok(None),
         }
     }
+}
+
+/// How far the first commits between two positions reach.
+#[derive(Debug)]
+pub struct Reach {
+    /// The commits to take, in order.
+    pub taken: Vec<Xid>,
+    /// Later ones that must not be claimed: those below the end that `Snapshot::part_way` gives the position.
+    pub left: Vec<Xid>,
+    /// True when any are left, below that end or above it.
+    pub more: bool,
+    /// True when a channel's meaning changes somewhere on the way.
+    pub starts_over: bool,
+}
+
+impl Reach {
+    /// The position after the first `commits` of those taken, on the way between the two positions.
+    pub fn position(&self, since: &Snapshot, until: &Snapshot, commits: usize) -> Snapshot {
+        let (taken, untaken) = self.taken.split_at(commits.min(self.taken.len()));
+        if untaken.is_empty() && !self.more {
+            return until.clone();
+        }
+        until.part_way(since, taken, &[untaken, &self.left].concat())
+    }
+}
+
+/// Finds the first whole commits between two positions that hold `changes` changes, or all there are.
+pub async fn first_commits(
+    pool: &Pool,
+    since: &Snapshot,
+    until: &Snapshot,
+    channels: &Channels,
+    changes: u32,
+) -> Result<Reach> {
+    let attempted = "could not look for the next commits";
+    let client = pool.client(attempted).await?;
+    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), PgSnapshot(until.clone()));
+    let changes = i64::from(changes);
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&from, Type::PG_SNAPSHOT),
+        (&names, Type::TEXT_ARRAY),
+        (&to, Type::PG_SNAPSHOT),
+        (&changes, Type::INT8),
+    ];
+    let row = client.query_typed_one(FIRST_COMMITS, &parameters).await;
+    let row = row.map_err(|error| database_error(attempted, error))?;
+    let xids = |column| get::<Vec<Xid8>>(&row, column).map(|xids| xids.iter().map(|xid| xid.0).collect());
+    Ok(Reach { taken: xids(0)?, left: xids(1)?, more: get(&row, 2)?, starts_over: get(&row, 3)? })
 }
 
 /// Waits until everything visible now is on disk: what was sent to a client must survive a crash.

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::Request;
@@ -14,12 +14,14 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::Filter;
 use warp::reply::Response;
+
+use super::patient::Patient;
 
 /// How long the headers of a request may take, and how long a connection may wait for its next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,10 +38,42 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// How long the loop rests when the machine has no room for another connection.
 const REST: Duration = Duration::from_millis(100);
 
+/// What hyper reads from and writes to.
+pub(super) type Connection = TokioIo<Patient<TcpStream>>;
+
+/// One connection's place among those that speak HTTP. A request that becomes a session, or waits as one, is counted
+/// among the sessions and leaves it to others.
+#[derive(Clone)]
+pub(super) struct Place {
+    all: Arc<Semaphore>,
+    held: Arc<Mutex<Option<OwnedSemaphorePermit>>>,
+}
+
+impl Place {
+    fn new(all: &Arc<Semaphore>, permit: OwnedSemaphorePermit) -> Self {
+        Self { all: Arc::clone(all), held: Arc::new(Mutex::new(Some(permit))) }
+    }
+
+    /// Leaves the place to another connection.
+    pub(super) fn leave(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Takes a place again; false when there is none, and the connection must end with this answer.
+    pub(super) fn take_again(&self) -> bool {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            *held = Arc::clone(&self.all).try_acquire_owned().ok();
+        }
+        held.is_some()
+    }
+}
+
 /// Serves connections until `shutdown`; then lets the requests under way finish, for some seconds.
 ///
-/// Sessions are not waited for: `Edge::ended` does that.
-pub async fn serve<F>(listener: TcpListener, routes: F, shutdown: CancellationToken)
+/// WebSocket sessions are not waited for: `Edge::ended` does that. Whoever takes nothing of an answer for as long as
+/// `stuck` is cut off.
+pub async fn serve<F>(listener: TcpListener, routes: F, stuck: Duration, shutdown: CancellationToken)
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
 {
@@ -47,13 +81,11 @@ where
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let accepting = async {
         loop {
-            let place = Arc::clone(&places).acquire_owned().await;
-            let stream = next(&listener).await;
-            let served = connect(stream, routes.clone(), shutdown.clone());
-            connections.spawn(async move {
-                served.await;
-                drop(place);
-            });
+            // The semaphore is never closed.
+            let Ok(permit) = Arc::clone(&places).acquire_owned().await else { return };
+            let place = Place::new(&places, permit);
+            let stream = Patient::new(next(&listener).await, stuck);
+            connections.spawn(connect(stream, place, routes.clone(), shutdown.clone()));
         }
     };
     tokio::select! {
@@ -93,13 +125,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn connect<F>(stream: TcpStream, routes: F, shutdown: CancellationToken)
+async fn connect<F>(stream: Patient<TcpStream>, place: Place, routes: F, shutdown: CancellationToken)
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
 {
     let asked = AtomicBool::new(false);
     let service = TowerToHyperService::new(warp::service(routes));
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(place.clone());
         asked.store(true, Ordering::Relaxed);
         service.call(request)
     });
@@ -107,7 +140,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(Connection::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
     let served = tokio::select! {

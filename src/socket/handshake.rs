@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use warp::Reply;
 use warp::http::header::{
@@ -14,6 +13,7 @@ use warp::http::header::{
 use warp::http::{Response as Plain, StatusCode};
 use warp::reply::Response;
 
+use super::accept::Connection;
 use super::reader::Input;
 use super::session::Output;
 use crate::problem::Problem;
@@ -29,7 +29,7 @@ impl Handshake {
     /// Checks the headers; what is wrong with them is told as HTTP.
     pub(super) fn read(headers: &HeaderMap, on_upgrade: Option<OnUpgrade>) -> Result<Self, Problem> {
         if !lists(headers, UPGRADE, "websocket") {
-            let detail = "this version serves the feed by WebSocket: send Upgrade: websocket";
+            let detail = "without a topic the feed is a WebSocket: send Upgrade: websocket, or name a topic in the path";
             return Err(upgrade_required(detail));
         }
         if !lists(headers, CONNECTION, "upgrade") {
@@ -60,9 +60,9 @@ impl Handshake {
 
 /// The two halves of an upgraded connection, and what was read of it along with the request.
 pub(super) fn halves(upgraded: Upgraded) -> (Input, Output, Vec<u8>) {
-    match upgraded.downcast::<TokioIo<TcpStream>>() {
+    match upgraded.downcast::<Connection>() {
         Ok(parts) => {
-            let (input, output) = parts.io.into_inner().into_split();
+            let (input, output) = parts.io.into_inner().into_inner().into_split();
             // A copy of the few bytes there are, or the session would keep hyper's whole buffer.
             (Box::new(input), Box::new(output), parts.read_buf.to_vec())
         }
@@ -86,7 +86,7 @@ fn bad(detail: &str) -> Problem {
 }
 
 /// True when a header that is a list of words holds that word.
-fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
+pub(super) fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(word))
 }

@@ -1,16 +1,21 @@
-//! Floor 3, one of the edges: the feed by WebSocket, and what operators ask.
+//! Floor 3, one of the edges: the feed by WebSocket, server-sent events and long poll, and what operators ask.
 //!
 //! warp routes the requests; the upgrade, the sessions and the accept loop are our own (`handshake`,
 //! `session`, `accept`), because warp's cost 135 kB for an idle socket and have no time limit for headers.
+//! What a URL asks for (`visit`, `wish`) and where it gets it from (`topics`) is one for all three transports.
 
 mod accept;
 mod around;
 mod close;
 mod guard;
 mod handshake;
+mod patient;
+mod poll;
 mod reader;
 mod session;
+mod sse;
 mod topics;
+mod transport;
 mod visit;
 mod wish;
 mod writer;
@@ -18,7 +23,7 @@ mod writer;
 pub use accept::serve;
 pub use around::{Database, Probe};
 pub use guard::guarded;
-pub use topics::{News, Topics};
+pub use topics::{Look, News, Topics};
 
 use std::sync::Arc;
 
@@ -35,9 +40,11 @@ use crate::auth::Door;
 use crate::problem::Problem;
 use crate::words::FeedConfig;
 use crate::words::frame::ErrorFrame;
+use accept::Place;
 use close::Close;
 use handshake::{Handshake, halves};
 use session::Session;
+use transport::Transport;
 use visit::{Query, Visit};
 
 /// Connections that may be on their way out with a refusal at once; more are refused before the upgrade.
@@ -56,7 +63,7 @@ struct Shared {
     shutdown: CancellationToken,
     /// The sessions that run.
     tasks: TaskTracker,
-    /// One permit per session the node still takes.
+    /// One permit per session the node still takes, of whatever transport.
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
 }
@@ -113,12 +120,16 @@ impl Edge {
             let message = "send the token as Authorization: Bearer, or as the parameter \"token\"";
             return refused("unauthorized", message, Close::Unauthorized);
         }
-        match Arc::clone(&self.0.places).try_acquire_owned() {
-            Ok(permit) => Some((visit, Room::counted(permit, self.clone()))),
-            Err(_) => {
-                refused("too_many_requests", "this node has no room for another session", Close::TooMany)
-            }
+        match self.room() {
+            Some(room) => Some((visit, room)),
+            None => refused("too_many_requests", "this node has no room for another session", Close::TooMany),
         }
+    }
+
+    /// The room of one more session, if there is any.
+    fn room(&self) -> Option<Room> {
+        let permit = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
+        Some(Room::counted(permit, self.clone()))
     }
 }
 
@@ -159,25 +170,38 @@ pub fn routes(
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())
-        .map(move |topic, query: String, headers, on_upgrade| {
-            let answer = upgrade(&edge, topic, &query, &headers, on_upgrade);
-            answer.unwrap_or_else(Problem::into_response)
+        .and(warp::ext::optional::<Place>())
+        .then(move |topic: Option<String>, query: String, headers, on_upgrade, place: Option<Place>| {
+            let (edge, query) = (edge.clone(), Query::parse(&query));
+            async move {
+                match (topic.as_deref(), Transport::of(&headers)) {
+                    (Some(topic), Transport::Events) => {
+                        sse::open(&edge, topic, query, &headers, place.as_ref())
+                    }
+                    (Some(topic), Transport::Poll) => {
+                        poll::answer(&edge, topic, query, &headers, place.as_ref()).await
+                    }
+                    (topic, _) => {
+                        let answer = upgrade(&edge, topic, query, &headers, on_upgrade);
+                        answer.unwrap_or_else(Problem::into_response)
+                    }
+                }
+            }
         });
     feed.or(around).unify()
 }
 
 fn upgrade(
     edge: &Edge,
-    topic: Option<String>,
-    query: &str,
+    topic: Option<&str>,
+    query: Query,
     headers: &HeaderMap,
     on_upgrade: Option<OnUpgrade>,
 ) -> Result<Response, Problem> {
     let handshake = Handshake::read(headers, on_upgrade)?;
-    let query = Query::parse(query);
     let admitted = edge.door().admits(headers, query.token.as_deref());
     let visit = match topic {
-        Some(topic) => query.with_topic(&topic),
+        Some(topic) => query.with_topic(topic),
         None => query.without_topic(),
     };
     let (visit, room) = edge

@@ -1,12 +1,17 @@
 //! The feed as a session sees it: one stream of news per topic.
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
 
-use crate::feed::{Delivery, Feed, Opened, Start, Stats, Subscription};
+use crate::feed::{Delivery, Feed, Opened, Polled, Portion, Start, Stats, Subscription};
 use crate::words::frame::ResetReason;
-use crate::words::{Cursor, Error, Topic};
+use crate::words::{Cursor, Error, Result, Topic};
+
+/// What a client is told that reads the rows of a snapshot too slowly.
+pub(super) const TOO_SLOW: &str = "the rows were read too slowly for one snapshot: page through them by REST, then \
+    subscribe since the first page's Rowbell-Cursor";
 
 /// What becomes of a subscription, from the wish to its end.
 #[derive(Debug)]
@@ -27,10 +32,23 @@ pub enum News {
     Failed(Error),
 }
 
+/// What there is after a position, for a client that asks anew each time.
+pub enum Look {
+    /// Commits: the body of the answer, piece by piece. After an error it stays broken off.
+    Found(BoxStream<'static, Result<Bytes>>),
+    /// Nothing up to this position, and what comes after it.
+    Nothing(Cursor, BoxStream<'static, News>),
+    /// The news that a subscription would have ended with.
+    Ended(News),
+}
+
 /// Where sessions get their subscriptions from: the feed, or what a test puts in its place.
 pub trait Topics: Send + Sync + 'static {
     /// Subscribes and follows; the stream ends by itself after news of an end, and dropping it gives up.
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News>;
+
+    /// Looks for the first whole commits after a position, up to as many as hold `changes` changes.
+    fn poll(&self, topic: Topic, since: Cursor, changes: u32) -> BoxFuture<'static, Look>;
 
     /// The counters of this node.
     fn stats(&self) -> &Stats;
@@ -42,6 +60,11 @@ pub trait Topics: Send + Sync + 'static {
 impl Topics for Feed {
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News> {
         stream::unfold(Following::Opening(self.clone(), topic, start), step).boxed()
+    }
+
+    fn poll(&self, topic: Topic, since: Cursor, changes: u32) -> BoxFuture<'static, Look> {
+        let feed = self.clone();
+        async move { look(feed.poll(topic, since, changes).await) }.boxed()
     }
 
     fn stats(&self) -> &Stats {
@@ -78,6 +101,23 @@ async fn step(following: Following) -> Option<(News, Following)> {
         }
         Following::Over => None,
     }
+}
+
+fn look(polled: Result<Polled>) -> Look {
+    match polled {
+        Ok(Polled::Found(portion)) => Look::Found(stream::try_unfold(portion, piece).boxed()),
+        Ok(Polled::Nothing(subscription)) => {
+            let seen = subscription.cursor().clone();
+            Look::Nothing(seen, stream::unfold(Following::Live(subscription), step).boxed())
+        }
+        Ok(Polled::Reset(reason)) => Look::Ended(News::Reset(reason)),
+        Ok(Polled::UnknownChannel(name)) => Look::Ended(News::UnknownChannel(name)),
+        Err(error) => Look::Ended(News::Failed(error)),
+    }
+}
+
+async fn piece(mut portion: Box<Portion>) -> Result<Option<(Bytes, Box<Portion>)>> {
+    Ok(portion.next().await?.map(|piece| (piece, portion)))
 }
 
 async fn open(feed: Feed, topic: Topic, start: Start) -> (News, Following) {

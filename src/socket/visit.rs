@@ -1,11 +1,11 @@
-//! What a WebSocket's URL asks for.
+//! What the URL of a feed asks for.
 
 use percent_encoding::percent_decode_str;
 
 use super::close::Close;
 use crate::words::frame::{ErrorFrame, Subscribe};
 
-/// What a session begins with.
+/// What a WebSocket session begins with.
 #[derive(Debug, PartialEq)]
 pub(super) enum Visit {
     /// Told why, then closed.
@@ -25,9 +25,13 @@ pub(super) struct Query {
     pub(super) token: Option<String>,
     since: Option<String>,
     snapshot: Option<String>,
+    /// Of long polls: seconds.
+    pub(super) wait: Option<String>,
+    /// Of long polls: changes.
+    pub(super) limit: Option<String>,
     /// Every other parameter, as it stands in the URL: the row filters.
     filters: Vec<String>,
-    /// A parameter that stands there twice, or belongs to another transport.
+    /// A parameter that stands there twice.
     mistake: Option<String>,
 }
 
@@ -41,11 +45,8 @@ impl Query {
                 "token" => &mut query.token,
                 "since" => &mut query.since,
                 "snapshot" => &mut query.snapshot,
-                "wait" | "limit" => {
-                    query.mistake =
-                        Some(format!("{name:?} is a parameter of long polls, not of a WebSocket"));
-                    continue;
-                }
+                "wait" => &mut query.wait,
+                "limit" => &mut query.limit,
                 _ => {
                     query.filters.push(pair.to_owned());
                     continue;
@@ -59,9 +60,9 @@ impl Query {
     }
 
     /// The visit of `/feed` and `/ws`.
-    pub(super) fn without_topic(self) -> Visit {
+    pub(super) fn without_topic(mut self) -> Visit {
         let alone = self.since.is_none() && self.snapshot.is_none() && self.filters.is_empty();
-        let message = match self.mistake {
+        let message = match self.mistake.take().or_else(|| self.of_polls_only()) {
             None if alone => return Visit::Free,
             None => "without a topic the URL takes only a token; subscribe by a frame".to_owned(),
             Some(mistake) => mistake,
@@ -71,26 +72,46 @@ impl Query {
 
     /// The visit of `/feed/{topic}`; the topic comes as it stands in the path.
     pub(super) fn with_topic(self, topic: &str) -> Visit {
+        match self.subscribe(topic) {
+            Ok(subscribe) => Visit::Subscribing(subscribe),
+            Err(told) if told.code == "unknown_channel" => Visit::Refused(told, Close::UnknownTopic),
+            Err(told) => Visit::Mistaken(told),
+        }
+    }
+
+    /// The same as a frame that subscribes, for whatever transport sends frames.
+    pub(super) fn subscribe(mut self, topic: &str) -> Result<Subscribe, ErrorFrame> {
         let Ok(mut topic) = percent_decode_str(topic).decode_utf8().map(String::from) else {
             let message = "the topic in the URL is not UTF-8".to_owned();
-            let told = ErrorFrame { code: "unknown_channel", message, ..ErrorFrame::default() };
-            return Visit::Refused(told, Close::UnknownTopic);
+            return Err(ErrorFrame { code: "unknown_channel", message, ..ErrorFrame::default() });
         };
         if !self.filters.is_empty() {
             topic = format!("{topic}?{}", self.filters.join("&"));
         }
-        let mistaken = |code, message| {
-            Visit::Mistaken(ErrorFrame { code, message, topic: Some(topic.clone()), reference: None })
-        };
-        if let Some(mistake) = self.mistake {
-            return mistaken("bad_value", mistake);
+        if let Some(message) = self.mistake.take().or_else(|| self.of_polls_only()) {
+            return Err(ErrorFrame { code: "bad_value", message, topic: Some(topic), reference: None });
         }
         let snapshot = match self.snapshot.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
-            Some(_) => return mistaken("bad_value", "\"snapshot\" must be true or false".to_owned()),
+            Some(_) => {
+                let message = "\"snapshot\" must be true or false".to_owned();
+                return Err(ErrorFrame { code: "bad_value", message, topic: Some(topic), reference: None });
+            }
         };
-        Visit::Subscribing(Subscribe { topic, since: self.since, snapshot, reference: None })
+        Ok(Subscribe { topic, since: self.since, snapshot, reference: None })
+    }
+
+    /// Continues after this event, whatever the URL says: a browser comes back with the URL it began with.
+    pub(super) fn continue_after(&mut self, last_event_id: String) {
+        self.since = Some(last_event_id);
+        self.snapshot = None;
+    }
+
+    /// What is wrong with a parameter that a poll has not taken out.
+    fn of_polls_only(&self) -> Option<String> {
+        let name = self.wait.as_ref().map(|_| "wait").or(self.limit.as_ref().map(|_| "limit"))?;
+        Some(format!("{name:?} is a parameter of long polls, not of a WebSocket or a stream of events"))
     }
 }
 

@@ -63,6 +63,18 @@ impl Snapshot {
             && self.in_progress.iter().take_while(|xid| **xid < other.xmax).all(|xid| !other.covers(*xid))
     }
 
+    /// The part of the way from `since` to here that delivers `taken` and leaves `left` for later.
+    ///
+    /// Between the two positions, `left` must name every transaction that matters to the reader, is not taken, and
+    /// lies below `since`'s end or the highest one taken. What lies above both is not claimed, so the ids in
+    /// progress stay as few as the transactions that were open at one time.
+    #[must_use]
+    pub fn part_way(&self, since: &Snapshot, taken: &[Xid], left: &[Xid]) -> Self {
+        let reached = taken.iter().max().map_or(0, |highest| highest.saturating_add(1));
+        let not_yet = self.in_progress.iter().chain(left).copied();
+        Self::new(reached.max(since.xmax).min(self.xmax), not_yet.collect())
+    }
+
     /// The same position, claiming nothing above `highest`, the highest transaction that left a trace.
     ///
     /// It selects the same log rows, because no transaction above `highest` that is covered has any.
@@ -292,6 +304,29 @@ mod tests {
         fn covering_all_is_covering_each(a in any_snapshot(), b in any_snapshot()) {
             let each = (0..70).all(|xid| !b.covers(xid) || a.covers(xid));
             prop_assert_eq!(a.covers_all_of(&b), each);
+        }
+
+        #[test]
+        fn part_of_the_way_covers_what_was_taken_and_nothing_else_that_matters(
+            since in any_snapshot(),
+            more in any_snapshot(),
+            matters in prop::collection::btree_set(0..60u64, 0..40),
+            share in 0.0..1.0f64,
+        ) {
+            // Any position that covers `since`.
+            let in_progress = (0..70).filter(|xid| !since.covers(*xid) && !more.covers(*xid)).collect();
+            let until = Snapshot::new(since.xmax().max(more.xmax()), in_progress);
+            prop_assert!(until.covers_all_of(&since));
+            let fresh: Vec<Xid> =
+                matters.into_iter().filter(|xid| until.covers(*xid) && !since.covers(*xid)).collect();
+            let (taken, left): (Vec<Xid>, Vec<Xid>) =
+                fresh.iter().partition(|xid| (**xid * 7 % 10) as f64 / 10.0 < share);
+            let below = taken.iter().max().map_or(0, |xid| xid + 1).max(since.xmax());
+            let told: Vec<Xid> = left.iter().copied().filter(|xid| *xid < below).collect();
+            let part = until.part_way(&since, &taken, &told);
+            prop_assert!(part.covers_all_of(&since) && until.covers_all_of(&part));
+            prop_assert!(taken.iter().all(|xid| part.covers(*xid)));
+            prop_assert!(left.iter().all(|xid| !part.covers(*xid)));
         }
 
         #[test]

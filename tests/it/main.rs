@@ -29,6 +29,7 @@ mod seed;
 mod socket;
 mod support;
 mod tls;
+mod transports;
 mod triggers;
 mod walk;
 mod watching;

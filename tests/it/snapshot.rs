@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::api::Api;
 use crate::support::database::Database;
+use crate::support::events::EventSource;
 use crate::support::feed::RunningFeed;
 use crate::support::socket::Socket;
 use crate::support::soon;
@@ -21,6 +22,8 @@ struct Copy {
     /// Channels that were told of.
     told: Vec<String>,
     frames: usize,
+    /// The last frame was there.
+    done: bool,
 }
 
 impl Copy {
@@ -28,24 +31,27 @@ impl Copy {
     async fn begin(&mut self, socket: &mut Socket) -> String {
         loop {
             let frame = socket.frame().await;
-            assert_eq!(frame["type"], "rows", "{frame}");
-            self.frames += 1;
-            let channel = frame["channel"].as_str().unwrap_or_default().to_owned();
-            for row in frame["rows"].as_array().expect("rows") {
-                let key = (channel.clone(), row["id"].to_string());
-                assert!(self.rows.insert(key, row.clone()).is_none(), "twice: {row}");
-            }
-            if self.told.last() != Some(&channel) {
-                self.told.push(channel);
-            }
-            match frame["cursor"].as_str() {
-                Some(cursor) => {
-                    assert_eq!(frame["more"], false);
-                    return cursor.to_owned();
-                }
-                None => assert_eq!(frame["more"], true),
+            if let Some(cursor) = self.keep(&frame) {
+                return cursor;
             }
         }
+    }
+
+    /// Keeps the rows of one frame; the cursor of the last.
+    fn keep(&mut self, frame: &Value) -> Option<String> {
+        assert_eq!(frame["type"], "rows", "{frame}");
+        self.frames += 1;
+        let channel = frame["channel"].as_str().unwrap_or_default().to_owned();
+        for row in frame["rows"].as_array().expect("rows") {
+            let key = (channel.clone(), row["id"].to_string());
+            assert!(self.rows.insert(key, row.clone()).is_none(), "twice: {row}");
+        }
+        if self.told.last() != Some(&channel) {
+            self.told.push(channel);
+        }
+        self.done = frame["cursor"].is_string();
+        assert_eq!(frame["more"], !self.done);
+        frame["cursor"].as_str().map(str::to_owned)
     }
 
     fn apply(&mut self, change: &Value) {
@@ -301,4 +307,51 @@ async fn tables_emptied_meanwhile_are_whole_in_the_snapshot() {
     }
     assert_eq!(rows, 200);
     soon(truncated).await.unwrap().expect("truncated");
+}
+
+#[tokio::test]
+async fn every_transport_begins_with_the_same_rows() {
+    let database = Database::new().await;
+    database.run(ACCOUNTS).await;
+    let api = Api::on(&database.url).await;
+    let (_, copy, _) = snapshot(&api, "one,two").await;
+
+    let answer = api.get("/feed/one,two?snapshot=true").await.expect(200).json();
+    assert_eq!((&answer["commits"], &answer["more"]), (&json!([]), &json!(false)));
+    let mut polled = Copy::default();
+    for frame in answer["rows"].as_array().expect("frames") {
+        polled.keep(frame);
+    }
+    assert_eq!(polled.rows, copy.rows);
+    database.run("insert into two values (-1, 0)").await;
+    let next = format!("/feed/one,two?since={}", answer["cursor"].as_str().expect("a cursor"));
+    assert_eq!(api.get(&next).await.expect(200).json()["commits"][0]["changes"][0]["id"], "-1");
+    assert_eq!(api.get("/feed/nothing?snapshot=true").await.problem(404), "unknown_channel");
+}
+
+#[tokio::test]
+async fn a_stream_of_events_that_is_cut_among_its_rows_begins_anew() {
+    let database = thirty_megabytes().await;
+    let api = Api::on(&database.url).await;
+    let mut source = EventSource::new(format!("http://{}/feed/large?snapshot=true", api.address));
+    source.expect("subscribed").await;
+    source.expect("rows").await;
+    // The rows so far have no id to continue from, or the rest of them would be missing.
+    source.cut();
+    let mut told = Copy::default();
+    while !told.done {
+        let event = source.next().await.expect("open");
+        match event.kind.as_str() {
+            "subscribed" => {
+                assert_eq!(event.json()["recovered"], false);
+                told = Copy::default();
+            }
+            _ => drop(told.keep(&event.json())),
+        }
+    }
+    assert_eq!(told.rows, truth(&database, &["large"]).await);
+    source.cut();
+    database.run("insert into large values (-1, 'x')").await;
+    assert_eq!(source.expect("subscribed").await.json()["recovered"], true);
+    assert_eq!(source.expect("commits").await.json()["commits"][0]["changes"][0]["id"], "-1");
 }

@@ -3,7 +3,9 @@
 mod around;
 mod client;
 mod ends;
+mod events;
 mod frames;
 mod handshake;
+mod polls;
 mod server;
 mod topics;

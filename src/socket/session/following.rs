@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{End, Event, Flow, Session};
 use crate::feed::Start;
 use crate::socket::close::Close;
-use crate::socket::topics::News;
+use crate::socket::topics::{News, TOO_SLOW};
 use crate::socket::wish::Wish;
 use crate::words::frame::{self, ErrorFrame, Subscribe};
 use crate::words::{Error, Topic};
@@ -106,9 +106,7 @@ impl Session {
             }
             News::SnapshotTooSlow => {
                 self.topics.remove(&topic);
-                let message = "the rows were read too slowly for one snapshot: page through them by REST, then subscribe \
-                    since the first page's Rowbell-Cursor";
-                self.complain("snapshot_too_slow", message, &topic, None);
+                self.complain("snapshot_too_slow", TOO_SLOW, &topic, None);
             }
             News::UnknownChannel(name) => {
                 let following = self.topics.remove(&topic);

@@ -75,7 +75,7 @@ impl CommitsEncoder {
     }
 }
 
-fn push_head(text: &mut String, head: &CommitHead) {
+pub(super) fn push_head(text: &mut String, head: &CommitHead) {
     let at = humantime::format_rfc3339_micros(head.at);
     let _ = write!(text, r#"{{"xid":"{}","at":"{at}","actor":"#, head.xid);
     text.push_str(&optional(head.actor.as_deref()));
@@ -84,7 +84,7 @@ fn push_head(text: &mut String, head: &CommitHead) {
     text.push_str(r#","changes":["#);
 }
 
-fn push_change(text: &mut String, change: &Change) {
+pub(super) fn push_change(text: &mut String, change: &Change) {
     let (seq, op) = (change.seq, change.op.word());
     let _ = write!(text, r#"{{"seq":{seq},"channel":"{}","op":"{op}""#, change.channel);
     if let Some(id) = &change.id {

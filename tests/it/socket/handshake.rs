@@ -42,7 +42,7 @@ async fn a_handshake_that_is_none_is_told_why() {
         (without("Sec-WebSocket-Key"), 400, "bad_handshake"),
         (with("Sec-WebSocket-Key", "Sec-WebSocket-Key: short"), 400, "bad_handshake"),
     ] {
-        let (got, head, body) = request(&server, "GET /feed/orders", &headers).await;
+        let (got, head, body) = request(&server, "GET /feed", &headers).await;
         assert_eq!((got, &body["code"]), (status, &json!(code)), "{headers}: {head}");
         assert!(head.contains("content-type: application/problem+json"), "{head}");
         assert!(head.contains("x-content-type-options: nosniff"), "{head}");

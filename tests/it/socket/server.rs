@@ -6,14 +6,15 @@ use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use rowbell::auth::Door;
 use rowbell::feed::{Start, Stats};
-use rowbell::socket::{Database, Edge, News, Probe, Topics, guarded, routes, serve};
+use rowbell::socket::{Database, Edge, Look, News, Probe, Topics, guarded, routes, serve};
 use rowbell::words::{Cursor, Error, FeedConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -52,16 +53,60 @@ impl Asked {
     }
 }
 
+/// A look into the feed that a long poll asked for.
+pub struct Looked {
+    pub topic: String,
+    pub since: Cursor,
+    pub changes: u32,
+    answer: oneshot::Sender<Look>,
+}
+
+impl Looked {
+    /// Answers with a body, piece by piece.
+    pub fn found(self, pieces: impl IntoIterator<Item = Result<Bytes>>) {
+        let pieces: Vec<_> = pieces.into_iter().collect();
+        self.answer(Look::Found(stream::iter(pieces).boxed()));
+    }
+
+    /// Answers that there is nothing yet; what is sent down the queue comes next.
+    pub fn nothing(self, seen: Cursor) -> mpsc::Sender<News> {
+        let (tx, news) = queue();
+        self.answer(Look::Nothing(seen, news));
+        tx
+    }
+
+    pub fn ended(self, news: News) {
+        self.answer(Look::Ended(news));
+    }
+
+    fn answer(self, look: Look) {
+        assert!(self.answer.send(look).is_ok(), "nobody waits for the answer");
+    }
+}
+
+fn queue() -> (mpsc::Sender<News>, BoxStream<'static, News>) {
+    let (tx, rx) = mpsc::channel(64);
+    (tx, stream::unfold(rx, |mut rx| async { rx.recv().await.map(|news| (news, rx)) }).boxed())
+}
+
 struct PlayedFeed {
     stats: Stats,
     asked: mpsc::UnboundedSender<Asked>,
+    looked: mpsc::UnboundedSender<Looked>,
 }
 
 impl Topics for PlayedFeed {
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News> {
-        let (news, rx) = mpsc::channel(64);
+        let (news, told) = queue();
         let _ = self.asked.send(Asked { topic: topic.text().to_owned(), start, news });
-        stream::unfold(rx, |mut rx| async { rx.recv().await.map(|news| (news, rx)) }).boxed()
+        told
+    }
+
+    fn poll(&self, topic: Topic, since: Cursor, changes: u32) -> BoxFuture<'static, Look> {
+        let (answer, answered) = oneshot::channel();
+        let topic = topic.text().to_owned();
+        let _ = self.looked.send(Looked { topic, since, changes, answer });
+        Box::pin(async { answered.await.expect("the test answers") })
     }
 
     fn stats(&self) -> &Stats {
@@ -115,6 +160,7 @@ pub struct Server {
     pub edge: Edge,
     pub shutdown: CancellationToken,
     pub asked: mpsc::UnboundedReceiver<Asked>,
+    pub looked: mpsc::UnboundedReceiver<Looked>,
     pub stats: Arc<dyn Topics>,
     served: JoinHandle<()>,
 }
@@ -132,14 +178,17 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let door = Arc::new(Door::new(&wanted.config, address));
         let (tx, asked) = mpsc::unbounded_channel();
-        let feed: Arc<dyn Topics> = Arc::new(PlayedFeed { stats: Stats::default(), asked: tx });
+        let (looked_tx, looked) = mpsc::unbounded_channel();
+        let feed: Arc<dyn Topics> =
+            Arc::new(PlayedFeed { stats: Stats::default(), asked: tx, looked: looked_tx });
         let probe = Arc::new(PlayedProbe(Mutex::new(wanted.not_ready)));
         let shutdown = CancellationToken::new();
         let stats = Arc::clone(&feed);
+        let stuck = wanted.config.feed.stuck;
         let edge = Edge::new(feed, probe, Arc::clone(&door), wanted.config.feed, shutdown.clone());
         let all = guarded(door, routes(edge.clone()));
-        let served = tokio::spawn(serve(listener, all, shutdown.clone()));
-        Self { address, edge, shutdown, asked, stats, served }
+        let served = tokio::spawn(serve(listener, all, stuck, shutdown.clone()));
+        Self { address, edge, shutdown, asked, looked, stats, served }
     }
 
     /// The next subscription that a session asks for.
@@ -147,7 +196,22 @@ impl Server {
         soon(self.asked.recv()).await.expect("a wish")
     }
 
-    /// Waits until all sessions have ended.
+    /// The next look into the feed that a long poll asks for.
+    pub async fn next_looked(&mut self) -> Looked {
+        soon(self.looked.recv()).await.expect("a look")
+    }
+
+    /// Waits until so many sessions are counted.
+    pub async fn sessions(&self, count: i64) {
+        let counted = async {
+            while self.stats.stats().sessions.get() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(counted).await;
+    }
+
+    /// Waits until all WebSocket sessions have ended.
     pub async fn ended(&self) {
         soon(self.edge.ended()).await;
     }

@@ -1,8 +1,10 @@
 //! What the tests share.
 
 pub mod api;
+pub mod books;
 pub mod cluster;
 pub mod database;
+pub mod events;
 pub mod feed;
 pub mod mirror;
 pub mod program;
