@@ -90,7 +90,7 @@ mod tests {
         let mut near = Patient::new(near, PATIENCE);
         let writing = tokio::spawn(async move { near.write_all(&[7; 100]).await.map(|()| near) });
         for _ in 0..23 {
-            tokio::time::sleep(PATIENCE - Duration::from_secs(1)).await;
+            sleep(PATIENCE - Duration::from_secs(1)).await;
             far.read_exact(&mut [0; 4]).await.unwrap();
         }
         let mut near = writing.await.unwrap().unwrap();
