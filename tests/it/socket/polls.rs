@@ -15,6 +15,7 @@ use super::client::{exchange, head, request};
 use super::server::{Server, cursor, soon};
 
 type Answer = (u16, String, Value);
+type Ending = fn() -> News;
 
 /// One request on its way, so that the test can play the feed meanwhile.
 fn poll(server: &Server, query: &str) -> impl Future<Output = Answer> + use<> {
@@ -208,7 +209,7 @@ async fn who_waits_in_vain_is_told_how_far_there_was_nothing() {
 async fn ends_have_a_status_each() {
     let mut server = Server::start().await;
     let secret = "a secret of the house";
-    let ends: [(fn() -> News, u16, &str, Value); 8] = [
+    let ends: [(Ending, u16, &str, Value); 8] = [
         (|| News::Reset(ResetReason::Expired), 410, "expired", json!("expired")),
         (|| News::Reset(ResetReason::Foreign), 410, "expired", json!("foreign")),
         (|| News::Reset(ResetReason::Lost), 410, "expired", json!("lost")),
