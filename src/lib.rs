@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! any write -> row trigger -> rowbell.sync_log row (+ bell) -> COMMIT
-//!        -> listener wakes -> drain -> hub -> session -> WebSocket -> client
+//!        -> listener wakes -> drain -> hub -> session -> WebSocket | events | long poll -> client
 //! ```
 //!
 //! # Words
@@ -15,7 +15,7 @@
 //! * *cursor*: a position in the feed, a PostgreSQL snapshot; *drain*: one read of all commits since a cursor
 //! * *bell*: the `NOTIFY` that says there is something to read; it carries no data
 //! * *topic*: the channels of one subscription; *hub*: who listens to which topic in this process
-//! * *frame*: one message on the wire; *session*: one WebSocket connection
+//! * *frame*: one message on the wire; *session*: one WebSocket, stream of events, or poll under way
 //!
 //! Modules stand in the order data flows; each imports only from those above it.
 pub mod words;

@@ -50,6 +50,10 @@ use visit::{Query, Visit};
 /// Connections that may be on their way out with a refusal at once; more are refused before the upgrade.
 const REFUSALS: usize = 256;
 
+/// What is said to whoever is not let in.
+const NO_TOKEN: &str = "send the token as Authorization: Bearer, or as the parameter \"token\"";
+const NO_ROOM: &str = "this node has no room for another session";
+
 /// What the sessions of one node share; cheap to clone.
 #[derive(Clone)]
 pub struct Edge(Arc<Shared>);
@@ -83,7 +87,8 @@ impl Edge {
         Self(Arc::new(Shared { feed, probe, door, config, shutdown, tasks, places, refusals }))
     }
 
-    /// Waits until every session has ended; after a shutdown that takes seconds at most.
+    /// Waits until every WebSocket session has ended; after a shutdown that takes seconds at most. The others end
+    /// with their connections, for which `serve` waits.
     pub async fn ended(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -117,12 +122,11 @@ impl Edge {
             Some((Visit::Refused(told, close), Room { _permit: permit, counted: None }))
         };
         if !admitted {
-            let message = "send the token as Authorization: Bearer, or as the parameter \"token\"";
-            return refused("unauthorized", message, Close::Unauthorized);
+            return refused("unauthorized", NO_TOKEN, Close::Unauthorized);
         }
         match self.room() {
             Some(room) => Some((visit, room)),
-            None => refused("too_many_requests", "this node has no room for another session", Close::TooMany),
+            None => refused("too_many_requests", NO_ROOM, Close::TooMany),
         }
     }
 

@@ -20,7 +20,7 @@ use super::topics::{Look, News};
 use super::transport::Body;
 use super::visit::Query;
 use super::wish::Wish;
-use super::{Edge, Room};
+use super::{Edge, NO_ROOM, Room};
 use crate::feed::Start;
 use crate::problem::Problem;
 use crate::words::frame::{AnswerEncoder, ErrorFrame, Outline, ResetReason};
@@ -74,11 +74,12 @@ pub(super) async fn answer(
         Err(told) => return uncached(refusal(told).into_response()),
     };
     let Some(room) = edge.room() else {
-        let detail = "this node has no room for another session";
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail);
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", NO_ROOM);
         return uncached(problem.with_header(RETRY_AFTER, "5").into_response());
     };
-    place.inspect(|place| place.leave());
+    if let Some(place) = place {
+        place.leave();
+    }
     let mut reply = uncached(poll.answer(edge, room).await.unwrap_or_else(Problem::into_response));
     if place.is_some_and(|place| !place.take_again()) {
         reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -24,7 +24,7 @@ use super::topics::{News, TOO_SLOW};
 use super::transport::Body;
 use super::visit::Query;
 use super::wish::Wish;
-use super::{Edge, Room};
+use super::{Edge, NO_ROOM, NO_TOKEN, Room};
 use crate::feed::Start;
 use crate::words::frame::{self, ErrorFrame, Outline};
 use crate::words::{Error, Topic};
@@ -62,8 +62,11 @@ pub(super) fn open(
         return StatusCode::NO_CONTENT.into_response();
     }
     if !edge.door().admits(headers, query.token.as_deref()) {
-        let message = "send the token as Authorization: Bearer, or as the parameter \"token\"".to_owned();
-        return refusal(ErrorFrame { code: "unauthorized", message, ..ErrorFrame::default() });
+        return refusal(ErrorFrame {
+            code: "unauthorized",
+            message: NO_TOKEN.into(),
+            ..ErrorFrame::default()
+        });
     }
     if let Some(last) = last.filter(|last| !last.is_empty()) {
         query.continue_after(last);
@@ -73,7 +76,7 @@ pub(super) fn open(
         Err(told) => return refusal(told),
     };
     let Some(room) = edge.room() else {
-        let message = "this node has no room for another session".to_owned();
+        let message = NO_ROOM.into();
         return refusal(ErrorFrame { code: "too_many_requests", message, ..ErrorFrame::default() });
     };
     if let Some(place) = place {
