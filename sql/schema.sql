@@ -205,6 +205,13 @@ $$;
 
 COMMENT ON FUNCTION rowbell.check_watchable(relation regclass) IS 'Refuses, with a reason and a way out, what cannot be a channel.';
 
+CREATE FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((pg_snapshot_xmax(smaller) <= pg_snapshot_xmax(larger)) AND (NOT (EXISTS (SELECT FROM pg_snapshot_xip(covers.larger) x(xid) WHERE pg_visible_in_snapshot(x.xid, covers.smaller)))));
+
+COMMENT ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) IS 'True when everything that is visible in the second is visible in the first.';
+
 CREATE FUNCTION rowbell.detach(w rowbell.watched) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -552,6 +559,74 @@ $$;
 
 COMMENT ON FUNCTION rowbell.open_generation() IS 'The generation this database is in; the first node after a crash or promotion begins a new one.';
 
+CREATE FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) RETURNS TABLE(slot smallint, xid xid8, seq bigint, weight integer, size bigint, place bigint, rank integer, last_seq bigint, last_at timestamp with time zone, last_actor text, last_branch text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH ranged AS (
+          SELECT l.slot,
+             l.xid,
+             l.seq,
+             l.channel,
+             l.op,
+             l.row_id,
+             l.version,
+             l.logged_at,
+             l.actor,
+             l.branch,
+                 CASE
+                     WHEN ((placed.channels IS NULL) OR (l.channel = ANY (placed.channels))) THEN (((100 + COALESCE(octet_length(l.row_id), 0)) + COALESCE(octet_length((l."row")::text), 0)) + COALESCE(octet_length((l.old)::text), 0))
+                     ELSE NULL::integer
+                 END AS weight
+            FROM rowbell.sync_log l
+           WHERE ((l.xid >= placed.from_xid) AND (l.xid < placed.below) AND pg_visible_in_snapshot(l.xid, placed.until) AND ((l.seq >= placed.from_seq) AND (l.seq <= placed.to_seq)))
+         UNION ALL
+          SELECT l.slot,
+             l.xid,
+             l.seq,
+             l.channel,
+             l.op,
+             l.row_id,
+             l.version,
+             l.logged_at,
+             l.actor,
+             l.branch,
+                 CASE
+                     WHEN ((placed.channels IS NULL) OR (l.channel = ANY (placed.channels))) THEN (((100 + COALESCE(octet_length(l.row_id), 0)) + COALESCE(octet_length((l."row")::text), 0)) + COALESCE(octet_length((l.old)::text), 0))
+                     ELSE NULL::integer
+                 END AS "case"
+            FROM rowbell.sync_log l
+           WHERE ((l.xid = ANY (placed.besides)) AND (l.xid < placed.from_xid) AND pg_visible_in_snapshot(l.xid, placed.until) AND ((l.seq >= placed.from_seq) AND (l.seq <= placed.to_seq)))
+         )
+  SELECT r.slot,
+     r.xid,
+     r.seq,
+     r.weight,
+     count(*) OVER whole AS count,
+         CASE
+             WHEN (r.op = 'delete'::text) THEN LEAST(r.seq, lead(r.version) OVER (PARTITION BY r.xid, r.channel, r.row_id ORDER BY r.version, (r.op = 'delete'::text)),
+             CASE
+                 WHEN ((lead(r.op) OVER logged = 'insert'::text) AND (lead(r.channel) OVER logged = r.channel) AND (lead(r.version) OVER logged > r.version)) THEN lead(r.version) OVER logged
+                 ELSE NULL::bigint
+             END)
+             ELSE COALESCE(r.version, r.seq)
+         END AS "coalesce",
+         CASE
+             WHEN (r.op = 'delete'::text) THEN 0
+             ELSE 1
+         END AS "case",
+     last_value(r.seq) OVER whole AS last_value,
+     last_value(r.logged_at) OVER whole AS last_value,
+     last_value(r.actor) OVER whole AS last_value,
+     last_value(r.branch) OVER whole AS last_value
+    FROM ranged r
+   WINDOW logged AS (PARTITION BY r.xid ORDER BY r.seq), whole AS (PARTITION BY r.xid ORDER BY r.seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
+END;
+
+COMMENT ON FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) IS 'Rows of a range of the log with their places: commits by last_seq, within a commit by place, rank and seq. Rows of channels that are not wanted have no weight; size is how many rows the whole commit has in the range.';
+
 CREATE FUNCTION rowbell.refuse(reason text, advice text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -619,6 +694,67 @@ CREATE FUNCTION rowbell.ring_catalog() RETURNS void
     RETURN pg_notify('rowbell'::text, ''::text);
 
 COMMENT ON FUNCTION rowbell.ring_catalog() IS 'Tells every node that the list of watched tables changed.';
+
+CREATE FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) RETURNS TABLE(goal pg_snapshot, highest xid8, boundary xid8, next_seq bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET enable_hashagg TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH far AS (
+          SELECT l.xid
+            FROM rowbell.sync_log l
+           WHERE ((l.xid >= pg_snapshot_xmax(steps.since)) AND (l.xid < pg_snapshot_xmax(steps.until)))
+           ORDER BY l.xid
+          OFFSET steps.ahead
+          LIMIT 1
+         ), goals AS (
+          SELECT ( SELECT t.snapshot
+                    FROM rowbell.tick t
+                   WHERE ((t.xid <= f.xid) AND (t.xid > pg_snapshot_xmax(steps.since)) AND (pg_snapshot_xmax(t.snapshot) > pg_snapshot_xmax(steps.since)) AND rowbell.covers(t.snapshot, steps.since) AND rowbell.covers(steps.until, t.snapshot))
+                   ORDER BY t.xid DESC
+                  LIMIT 1) AS newest_before,
+             ( SELECT t.snapshot
+                    FROM rowbell.tick t
+                   WHERE ((t.xid > f.xid) AND (t.xid < pg_snapshot_xmax(steps.until)) AND rowbell.covers(t.snapshot, steps.since) AND rowbell.covers(steps.until, t.snapshot))
+                   ORDER BY t.xid
+                  LIMIT 1) AS oldest_after
+            FROM far f
+         ), goal AS (
+          SELECT COALESCE(( SELECT COALESCE(g_1.newest_before, g_1.oldest_after) AS "coalesce"
+                    FROM goals g_1), steps.until) AS snapshot
+         ), commits AS (
+          SELECT l.xid,
+             min(l.seq) AS first_seq,
+             count(*) AS size
+            FROM rowbell.sync_log l
+           WHERE ((l.xid >= pg_snapshot_xmax(steps.since)) AND (l.xid < pg_snapshot_xmax(( SELECT g_1.snapshot
+                    FROM goal g_1))) AND pg_visible_in_snapshot(l.xid, ( SELECT g_1.snapshot
+                    FROM goal g_1)))
+           GROUP BY l.xid
+         ), counted AS (
+          SELECT c.xid,
+             c.size,
+             (sum(c.size) OVER (ORDER BY c.xid))::bigint AS upto,
+             min(c.first_seq) OVER (ORDER BY c.xid DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS next_seq
+            FROM commits c
+         )
+  SELECT g.snapshot,
+     ( SELECT c.xid
+            FROM commits c
+           ORDER BY c.xid DESC
+          LIMIT 1) AS xid,
+     b.xid,
+     b.next_seq
+    FROM (goal g
+      LEFT JOIN counted b ON (((b.next_seq IS NOT NULL) AND ((b.upto / steps.step) > ((b.upto - b.size) / steps.step)))))
+   ORDER BY b.xid;
+END;
+
+COMMENT ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) IS 'The way from one position to another: how far it goes this time (to a tick where there are more than `ahead` rows), the highest transaction on it, and steps of about `step` rows: up to the transaction `boundary`, commits whose last number is below `next_seq`. The last step goes to the goal.';
 
 CREATE FUNCTION rowbell.timeline() RETURNS integer
     LANGUAGE sql
@@ -1086,105 +1222,105 @@ CREATE INDEX sync_log_row ON ONLY rowbell.sync_log USING btree (channel, row_id,
 
 CREATE INDEX sync_log_0_channel_row_id_version_idx ON rowbell.sync_log_0 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_xid ON ONLY rowbell.sync_log USING btree (xid);
-
-CREATE INDEX sync_log_0_xid_idx ON rowbell.sync_log_0 USING btree (xid);
-
 CREATE INDEX sync_log_unflushed ON ONLY rowbell.sync_log USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_0_xid_idx1 ON rowbell.sync_log_0 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_commit ON ONLY rowbell.sync_log USING btree (xid, seq);
 
-CREATE INDEX sync_log_1_xid_idx ON rowbell.sync_log_1 USING btree (xid);
+CREATE INDEX sync_log_0_xid_seq_idx ON rowbell.sync_log_0 USING btree (xid, seq);
+
+CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_1_xid_idx1 ON rowbell.sync_log_1 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_1_xid_seq_idx ON rowbell.sync_log_1 USING btree (xid, seq);
 
-CREATE INDEX sync_log_2_xid_idx ON rowbell.sync_log_2 USING btree (xid);
+CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_2_xid_idx1 ON rowbell.sync_log_2 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_2_xid_seq_idx ON rowbell.sync_log_2 USING btree (xid, seq);
 
-CREATE INDEX sync_log_3_xid_idx ON rowbell.sync_log_3 USING btree (xid);
+CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_3_xid_idx1 ON rowbell.sync_log_3 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_3_xid_seq_idx ON rowbell.sync_log_3 USING btree (xid, seq);
 
-CREATE INDEX sync_log_4_xid_idx ON rowbell.sync_log_4 USING btree (xid);
+CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_4_xid_idx1 ON rowbell.sync_log_4 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_4_xid_seq_idx ON rowbell.sync_log_4 USING btree (xid, seq);
 
-CREATE INDEX sync_log_5_xid_idx ON rowbell.sync_log_5 USING btree (xid);
+CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_5_xid_idx1 ON rowbell.sync_log_5 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_5_xid_seq_idx ON rowbell.sync_log_5 USING btree (xid, seq);
 
-CREATE INDEX sync_log_6_xid_idx ON rowbell.sync_log_6 USING btree (xid);
+CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_6_xid_idx1 ON rowbell.sync_log_6 USING btree (xid) WHERE (NOT durable);
 
+CREATE INDEX sync_log_6_xid_seq_idx ON rowbell.sync_log_6 USING btree (xid, seq);
+
 CREATE INDEX sync_log_7_channel_row_id_version_idx ON rowbell.sync_log_7 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_7_xid_idx ON rowbell.sync_log_7 USING btree (xid);
-
 CREATE INDEX sync_log_7_xid_idx1 ON rowbell.sync_log_7 USING btree (xid) WHERE (NOT durable);
+
+CREATE INDEX sync_log_7_xid_seq_idx ON rowbell.sync_log_7 USING btree (xid, seq);
 
 CREATE INDEX tick_at ON rowbell.tick USING btree (at);
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_0_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_0_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_0_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_0_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_1_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_1_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_1_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_1_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_2_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_2_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_2_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_2_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_3_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_3_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_3_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_3_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_4_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_4_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_4_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_4_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_5_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_5_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_5_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_5_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_6_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_6_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_6_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_6_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_7_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_7_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_7_xid_seq_idx;
 
 REVOKE ALL ON FUNCTION rowbell.add_columns(relation regclass, version_column text) FROM PUBLIC;
 
@@ -1199,6 +1335,8 @@ REVOKE ALL ON FUNCTION rowbell.channel_name("table" regclass, wanted text) FROM 
 REVOKE ALL ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.check_watchable(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.detach(w rowbell.watched) FROM PUBLIC;
 
@@ -1226,6 +1364,8 @@ REVOKE ALL ON FUNCTION rowbell.nonce() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.open_generation() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.refuse(reason text, advice text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.rescue(channel text, subject anyelement, OUT found_key text, OUT found_version bigint, OUT found_image json) FROM PUBLIC;
@@ -1235,6 +1375,8 @@ REVOKE ALL ON FUNCTION rowbell.resync(channel text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.ring(channel text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.ring_catalog() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
 

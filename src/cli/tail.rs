@@ -99,7 +99,7 @@ impl Tail {
                 }
             }
         }
-        Ok(())
+        subscription.failure().map_or(Ok(()), Err)
     }
 }
 

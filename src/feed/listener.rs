@@ -199,9 +199,16 @@ impl Listener {
             let channels = covered.channels();
             pg_log::drain(client, &connected.drain, &from.snapshot, &channels, config.drain_limit).await?
         };
+        let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: drained.position });
+        if !cursor.fits() {
+            log::warn!(
+                "{} transactions are open: nothing is told until they are fewer, because no cursor could name them",
+                cursor.snapshot.in_progress().len()
+            );
+            return Ok(());
+        }
         stats.drains.add(1);
         self.count(&drained.batch);
-        let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: drained.position });
         self.publish(number, covered, &drained.batch, &cursor);
         hub.end_unwatched();
         Ok(())

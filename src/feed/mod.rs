@@ -3,6 +3,7 @@
 //! One listening connection per process drains the log when a bell rings; everyone else subscribes here.
 
 mod backoff;
+mod catch_up;
 mod hub;
 mod listener;
 mod publish;

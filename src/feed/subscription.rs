@@ -2,17 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::Shared;
-use super::backoff::Backoff;
+use super::catch_up::{CatchUp, Ended, Step};
 use super::hub::{Event, Place};
-use crate::pg::log::{Channels, Reading, read_between};
-use crate::words::frame::{CommitsEncoder, ResetReason};
-use crate::words::{Cursor, Op, Result, Topic};
+use crate::words::frame::ResetReason;
+use crate::words::{Cursor, Error, Topic};
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,42 +53,20 @@ pub struct Subscription {
     /// The place in the live stream.
     place: Place,
     /// The log between `cursor` and `place.position`, while there is something in it.
-    behind: Option<Behind>,
-    /// Parts of a frame that wait to be handed out, and the cursor after them.
-    parts: VecDeque<Bytes>,
-    after_parts: Arc<Cursor>,
+    behind: Option<CatchUp>,
+    /// Parts of frames that wait to be handed out; with each that ends a frame the cursor after it.
+    parts: VecDeque<(Bytes, Option<Arc<Cursor>>)>,
     /// What ends the subscription once the parts are handed out.
     end: Option<Delivery>,
     ended: bool,
-}
-
-/// A read of the log on its way into a frame.
-#[derive(Debug)]
-struct Behind {
-    until: Arc<Cursor>,
-    /// The rows, while the connection lives.
-    reading: Option<Reading>,
-    encoder: CommitsEncoder,
-    /// Changes already in the frame. A read that broke off is repeated, and yields the same changes in the same
-    /// order, so these are passed over.
-    taken: usize,
-    /// A channel of the topic ended on the way.
-    ended: bool,
-    backoff: Backoff,
-}
-
-/// What one step through the log came to.
-enum Step {
-    Part(Bytes),
-    Finished,
-    Reset,
+    /// Why it ended, where that was a fault.
+    failure: Option<Error>,
 }
 
 impl Subscription {
     pub(super) fn new(shared: Arc<Shared>, topic: Topic, cursor: Arc<Cursor>, place: Place) -> Self {
         shared.stats.subscriptions.hold();
         let until = Arc::clone(&place.position);
-        let after_parts = Arc::clone(&cursor);
         let mut subscription = Self {
             shared,
             topic,
@@ -98,9 +74,9 @@ impl Subscription {
             place,
             behind: None,
             parts: VecDeque::new(),
-            after_parts,
             end: None,
             ended: false,
+            failure: None,
         };
         subscription.fall_behind(until);
         subscription
@@ -116,29 +92,28 @@ impl Subscription {
         &self.cursor
     }
 
-    /// The next thing to send; after `Reset` or `Unwatched`, none.
+    /// Why the subscription ended without a last delivery; taken once.
+    pub fn failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// The next thing to send; after `Reset` or `Unwatched`, none. None without either is a fault: see `failure`.
     ///
     /// Not cancel-safe: drive one call to its end, e.g. inside `futures::stream::unfold`.
     pub async fn next(&mut self) -> Option<Delivery> {
         while !self.ended {
-            if let Some(part) = self.parts.pop_front() {
-                if self.parts.is_empty() {
-                    self.cursor = Arc::clone(&self.after_parts);
-                }
+            if let Some((part, cursor)) = self.parts.pop_front() {
+                self.cursor = cursor.unwrap_or_else(|| Arc::clone(&self.cursor));
                 return Some(Delivery::Frame(part));
             }
-            let delivery = match (self.end.take(), self.behind.take()) {
+            let end = match (self.end.take(), self.behind.take()) {
                 (Some(end), _) => Some(end),
                 (None, Some(behind)) => self.read_on(behind).await,
                 (None, None) => self.listen().await,
             };
-            match delivery {
-                Some(Delivery::Frame(part)) => return Some(Delivery::Frame(part)),
-                Some(end) => {
-                    self.ended = true;
-                    return Some(end);
-                }
-                None => {}
+            if end.is_some() {
+                self.ended = true;
+                return end;
             }
         }
         None
@@ -148,25 +123,26 @@ impl Subscription {
         if self.cursor.snapshot == until.snapshot {
             return;
         }
-        let encoder = CommitsEncoder::new(&self.topic, self.shared.config.frame_limit);
-        let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         self.shared.stats.catch_ups.add(1);
-        self.behind = Some(Behind { until, reading: None, encoder, taken: 0, ended: false, backoff });
+        self.behind = Some(CatchUp::new(&self.shared, &self.topic, &self.cursor.snapshot, until));
     }
 
-    fn hold_parts(&mut self, parts: impl IntoIterator<Item = Bytes>, cursor: Arc<Cursor>) {
-        self.parts.extend(parts);
-        self.after_parts = cursor;
+    /// Holds the parts of one frame, of which the last carries the cursor.
+    fn hold_frame(&mut self, parts: &[Bytes], cursor: Arc<Cursor>) {
+        self.parts.extend(parts.iter().map(|part| (part.clone(), None)));
+        if let Some((_, after)) = self.parts.back_mut() {
+            *after = Some(cursor);
+        }
     }
 
     /// Follows the live stream.
     async fn listen(&mut self) -> Option<Delivery> {
         match self.place.events.recv().await {
-            Ok(Event::Frame(parts, cursor)) => self.hold_parts(parts.iter().cloned(), cursor),
+            Ok(Event::Frame(parts, cursor)) => self.hold_frame(&parts, cursor),
             Ok(Event::Behind(until)) => self.fall_behind(until),
             Ok(Event::Reset(reason)) => return Some(Delivery::Reset(reason)),
             Ok(Event::Last(parts, cursor)) => {
-                self.hold_parts(parts.iter().cloned(), cursor);
+                self.hold_frame(&parts, cursor);
                 self.end = Some(Delivery::Unwatched);
             }
             Ok(Event::Unwatched) => return Some(Delivery::Unwatched),
@@ -207,63 +183,24 @@ impl Subscription {
         }
     }
 
-    /// Reads the log until a part is full or the end is reached.
-    async fn read_on(&mut self, mut behind: Behind) -> Option<Delivery> {
-        match self.step(&mut behind).await {
-            Ok(Step::Part(part)) => {
+    /// Reads the log once more.
+    async fn read_on(&mut self, mut behind: CatchUp) -> Option<Delivery> {
+        match behind.step(&self.shared, &self.topic).await {
+            Step::On(parts) => {
+                self.parts.extend(parts);
                 self.behind = Some(behind);
-                Some(Delivery::Frame(part))
             }
-            Ok(Step::Finished) => {
-                let last = behind.encoder.finish(&behind.until);
-                self.hold_parts([last], behind.until);
-                self.end = behind.ended.then_some(Delivery::Unwatched);
-                None
+            Step::Arrived(parts, ended) => {
+                self.parts.extend(parts);
+                self.end = (ended == Ended::Yes).then_some(Delivery::Unwatched);
             }
-            Ok(Step::Reset) => Some(Delivery::Reset(ResetReason::Schema)),
-            Err(error) => {
-                log::warn!("a subscriber's read of the log broke off and is repeated: {}", error.report());
-                behind.reading = None;
-                tokio::time::sleep(behind.backoff.pause()).await;
-                self.behind = Some(behind);
-                None
+            Step::Reset(reason) => return Some(Delivery::Reset(reason)),
+            Step::Failed(error) => {
+                self.failure = Some(error);
+                self.ended = true;
             }
         }
-    }
-
-    async fn step(&self, behind: &mut Behind) -> Result<Step> {
-        let mut skip = 0;
-        if behind.reading.is_none() {
-            let channels =
-                self.topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
-            let (since, until) = (&self.cursor.snapshot, &behind.until.snapshot);
-            behind.reading = Some(read_between(&self.shared.pool, since, until, &channels).await?);
-            skip = behind.taken;
-        }
-        let Some(reading) = behind.reading.as_mut() else {
-            return Ok(Step::Finished);
-        };
-        while let Some((head, change)) = reading.next().await? {
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            match change.op {
-                Op::Resync => return Ok(Step::Reset),
-                Op::Unwatch if self.topic.channels().is_none() => return Ok(Step::Reset),
-                // The topic's other channels go on to the end, which is what the cursor claims.
-                Op::Unwatch => {
-                    behind.ended = true;
-                    continue;
-                }
-                Op::Insert | Op::Update | Op::Delete | Op::Truncate => {}
-            }
-            behind.taken += 1;
-            if let Some(part) = behind.encoder.push(&head, &change) {
-                return Ok(Step::Part(part));
-            }
-        }
-        Ok(Step::Finished)
+        None
     }
 }
 

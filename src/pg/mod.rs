@@ -23,4 +23,5 @@ pub mod origin;
 pub mod catalog;
 pub mod bell;
 pub mod log;
+pub mod catch_up;
 pub mod resource;

@@ -69,6 +69,10 @@ pub struct FeedConfig {
     pub frame_limit: usize,
     /// Bytes of one drain that are held in memory; a larger one is read from the log by each session instead.
     pub drain_limit: usize,
+    /// Bytes one read of the log brings into memory for a session that is behind.
+    pub chunk: usize,
+    /// Log rows between two cursors of a session that is behind.
+    pub step: usize,
     /// Frames a topic keeps for sessions that are a little behind; those further behind read the log.
     pub backlog: usize,
     /// Sessions one node accepts.
@@ -89,6 +93,8 @@ impl Default for FeedConfig {
             stuck: Duration::from_secs(30),
             frame_limit: 1 << 20,
             drain_limit: 16 << 20,
+            chunk: 256 << 10,
+            step: 2048,
             backlog: 64,
             max_sessions: 20_000,
             max_topics: 100,

@@ -8,6 +8,7 @@
 )]
 
 mod business;
+mod catch_up;
 mod cli;
 mod connect;
 mod cursor;
