@@ -118,7 +118,7 @@ async fn a_commit_in_parts_has_the_order_of_a_drain() {
 /// Transactions of all lengths; each counts one shared row up, now early and now late.
 async fn count_up(database: &Database, writer: i32, mut random: StdRng) {
     let link = database.link().await;
-    for _ in 0..25 {
+    for _ in 0..15 {
         let own = format!("insert into item values (nextval('ids'), {writer})");
         let count = "update counter set n = n + 1";
         let wait = format!("select pg_sleep(0.0{:02})", random.random_range(0..30));
@@ -159,7 +159,7 @@ async fn small_steps_through_any_load_are_exact_at_every_position() {
     tokio::join!(ticking, writing);
     let expected: BTreeMap<i64, u64> =
         drained(&mut reader).await.into_iter().map(|(xid, change)| (change.seq, xid)).collect();
-    for stride in [SMALL, Stride { bytes: 2000, rows: 20 }] {
+    for stride in [Stride { bytes: 600, rows: 4 }, Stride { bytes: 2000, rows: 20 }] {
         let (told, passed) = walk(&database, &since, &reader.position, &Channels::All, stride).await;
         println!("{} changes, {} positions", told.len(), passed.len());
         assert_eq!(told.len(), expected.len());
@@ -197,7 +197,7 @@ async fn orders() -> Database {
 #[tokio::test]
 async fn slow_clients_hold_no_connection() {
     let database = orders().await;
-    let config = FeedConfig { pool: 1, chunk: 10_000, frame_limit: 5_000, ..FeedConfig::default() };
+    let config = FeedConfig { pool: 1, chunk: 60_000, frame_limit: 20_000, ..FeedConfig::default() };
     let feed = RunningFeed::new(&database.connector, config);
     let start = Reader::open(&feed, "orders", Start::Now).await.cursor.clone();
     database.run("insert into orders select n, repeat('x', 100) from generate_series(1, 5000) n").await;
