@@ -238,11 +238,65 @@ $$;
 
 COMMENT ON FUNCTION rowbell.detach(w rowbell.watched) IS 'Removes triggers, functions and the record of one watch; columns stay.';
 
+CREATE FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    part text := format('rowbell.sync_log_%s', leaf);
+    cover pg_snapshot;
+    highest xid8;
+begin
+    bytes := 0;
+    execute format('select l.xid from %s l order by l.xid desc limit 1', part) into highest;
+    if highest is null then
+        outcome := 'empty';
+        return;
+    end if;
+    if leaf = rowbell.slot() or leaf = (
+        select (extract(epoch from clock_timestamp() + '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+    ) then
+        outcome := 'current';
+        return;
+    end if;
+    select t.snapshot into cover from rowbell.tick t where t.at <= clock_timestamp() - empty_leaf.keep order by t.at desc limit 1;
+    -- What was dropped once stays dropped: the floor never goes back.
+    select case when cover is null or rowbell.covers(r.base, cover) then r.base
+        when r.base is null or rowbell.covers(cover, r.base) then cover end
+    into cover from rowbell.retention r;
+    if cover is null or rowbell.holds_younger(leaf, cover) then
+        outcome := 'young';
+        return;
+    end if;
+    begin
+        execute format('lock table only %s in access exclusive mode nowait', part);
+    exception when lock_not_available then
+        outcome := 'busy';
+        return;
+    end;
+    -- A transaction that had written to it may have committed in between; none can be open now.
+    if rowbell.holds_younger(leaf, cover) then
+        outcome := 'young';
+        return;
+    end if;
+    -- Nobody who waits for the lock must wait for a standby too.
+    perform set_config('synchronous_commit', 'local', true);
+    bytes := pg_total_relation_size(part::regclass);
+    execute format('select l.xid from %s l order by l.xid desc limit 1', part) into highest;
+    update rowbell.retention r
+    set base = cover, dropped = greatest(r.dropped, highest), emptied_at = clock_timestamp();
+    execute format('truncate table only %s', part);
+    outcome := 'emptied';
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) IS 'Empties a leaf if all of it is older than that and nobody is at it; floor and emptying are one transaction. Outcomes: empty, current (it takes rows now), young, busy, emptied.';
+
 CREATE FUNCTION rowbell.slot() RETURNS smallint
     LANGUAGE sql
-    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 75600) % (8)::bigint))::smallint;
+    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
 
-COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now: an eighth of the retention (7 days: 75,600 seconds) each.';
+COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
 
 CREATE TABLE rowbell.sync_log (
     seq bigint NOT NULL,
@@ -309,6 +363,24 @@ END;
 
 COMMENT ON FUNCTION rowbell.highest_xid() IS 'The highest transaction with a visible log row or tick: a cursor may claim nothing above it.';
 
+CREATE FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+declare
+    younger boolean;
+begin
+    execute format('select exists (select from rowbell.sync_log_%1$s where xid >= $1)'
+        ' or exists (select from rowbell.sync_log_%1$s where xid = any ($2))', leaf)
+    into younger using pg_snapshot_xmax(base), array(select pg_snapshot_xip(base));
+    return younger;
+end
+$_$;
+
+COMMENT ON FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) IS 'True when a leaf holds a committed row that is not visible in the snapshot.';
+
 CREATE FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -334,6 +406,7 @@ begin
     -- Another cluster or database than the log was written in: its xids mean nothing here. Or the same one with
     -- an older state put back: what was told since then did not happen.
     truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
+    update rowbell.retention set base = null, dropped = null, emptied_at = null;
     insert into rowbell.installation (system_identifier, database_oid, table_oid)
     select c.system_identifier, d.oid, 'rowbell.installation'::regclass
     from pg_control_system() c, pg_database d
@@ -345,6 +418,32 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.install() IS 'Ties the log to this cluster and database; an empty log under a new id where it was tied to another.';
+
+CREATE FUNCTION rowbell.keep_for(keep interval) RETURNS interval
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    former interval;
+    wanted integer := ceil(extract(epoch from keep) / 6);
+begin
+    if keep is null or keep < '1 minute' or keep > '10 years' then
+        perform rowbell.refuse(format('changes cannot be kept for %s', coalesce(keep::text, 'ever')),
+            'a retention is between a minute and ten years: 30m, 36h, 7d');
+    end if;
+    select r.keep into former from rowbell.retention r;
+    if former = keep_for.keep then
+        return former;
+    end if;
+    select r.keep into former from rowbell.retention r for update;
+    update rowbell.retention r set keep = keep_for.keep, period = wanted;
+    execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
+        ' return ((extract(epoch from clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
+    return former;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.keep_for(keep interval) IS 'Sets how long changes are kept, for all nodes; returns what it was before. Rows that are there stay in their leaves.';
 
 CREATE FUNCTION rowbell.key_columns(relation regclass) RETURNS text[]
     LANGUAGE sql STABLE
@@ -763,6 +862,62 @@ CREATE FUNCTION rowbell.timeline() RETURNS integer
 
 COMMENT ON FUNCTION rowbell.timeline() IS 'The timeline this primary writes; it changes with every promotion.';
 
+CREATE TABLE rowbell.generation_start (
+    nonce bigint NOT NULL,
+    number bigint NOT NULL,
+    timeline integer NOT NULL,
+    highest_xid xid8 NOT NULL,
+    newest_tick xid8 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE rowbell.generation_start IS 'What each generation found when it began; logged, so that it outlives crashes.';
+
+COMMENT ON COLUMN rowbell.generation_start.number IS 'Their order; a clock can be set back.';
+
+COMMENT ON COLUMN rowbell.generation_start.highest_xid IS 'The highest transaction with a log row or tick that had survived.';
+
+COMMENT ON COLUMN rowbell.generation_start.newest_tick IS 'The transaction of the newest tick that had survived.';
+
+CREATE TABLE rowbell.retention (
+    only_row boolean DEFAULT true NOT NULL,
+    keep interval DEFAULT '7 days'::interval NOT NULL,
+    period integer DEFAULT 100800 NOT NULL,
+    base pg_snapshot,
+    dropped xid8,
+    emptied_at timestamp with time zone,
+    CONSTRAINT retention_floor CHECK (((base IS NULL) = (dropped IS NULL))),
+    CONSTRAINT retention_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE rowbell.retention IS 'How long changes are kept, and up to where they were dropped.';
+
+COMMENT ON COLUMN rowbell.retention.period IS 'Seconds a slot lasts; rowbell.slot has the same number in it.';
+
+COMMENT ON COLUMN rowbell.retention.base IS 'A snapshot in which everything that was dropped is visible.';
+
+COMMENT ON COLUMN rowbell.retention.dropped IS 'The highest transaction that was dropped: the floor is `base`, cut there.';
+
+CREATE FUNCTION rowbell."trim"() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ DELETE FROM rowbell.tick t
+   WHERE ((t.at < ( SELECT max(n.at) AS max
+            FROM rowbell.tick n,
+             rowbell.retention r
+           WHERE (n.at <= (clock_timestamp() - r.keep)))) AND (NOT (EXISTS ( SELECT
+            FROM rowbell.generation_start s
+           WHERE (s.newest_tick = t.xid)))));
+ DELETE FROM rowbell.generation_start g
+   WHERE (EXISTS ( SELECT
+            FROM rowbell.generation_start later,
+             rowbell.retention r
+           WHERE ((later.number > g.number) AND (later.highest_xid < r.dropped))));
+END;
+
+COMMENT ON FUNCTION rowbell."trim"() IS 'Deletes ticks older than the retention, but one, and generations of which no cursor can be continued.';
+
 CREATE FUNCTION rowbell.truncate_body(w rowbell.watched) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -987,23 +1142,6 @@ CREATE UNLOGGED TABLE rowbell.generation (
 
 COMMENT ON TABLE rowbell.generation IS 'Unlogged on purpose: crash recovery and promotion empty it, and its emptiness is the message.';
 
-CREATE TABLE rowbell.generation_start (
-    nonce bigint NOT NULL,
-    number bigint NOT NULL,
-    timeline integer NOT NULL,
-    highest_xid xid8 NOT NULL,
-    newest_tick xid8 NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE rowbell.generation_start IS 'What each generation found when it began; logged, so that it outlives crashes.';
-
-COMMENT ON COLUMN rowbell.generation_start.number IS 'Their order; a clock can be set back.';
-
-COMMENT ON COLUMN rowbell.generation_start.highest_xid IS 'The highest transaction with a log row or tick that had survived.';
-
-COMMENT ON COLUMN rowbell.generation_start.newest_tick IS 'The transaction of the newest tick that had survived.';
-
 ALTER TABLE rowbell.generation_start ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME rowbell.generation_start_number_seq
     START WITH 1
@@ -1209,6 +1347,9 @@ ALTER TABLE ONLY rowbell.installation
 ALTER TABLE ONLY rowbell.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY rowbell.retention
+    ADD CONSTRAINT retention_pk PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY rowbell.tick
     ADD CONSTRAINT tick_pk PRIMARY KEY (xid);
 
@@ -1340,13 +1481,19 @@ REVOKE ALL ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) F
 
 REVOKE ALL ON FUNCTION rowbell.detach(w rowbell.watched) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.slot() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.highest_xid() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.install() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.keep_for(keep interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.key_columns(relation regclass) FROM PUBLIC;
 
@@ -1379,6 +1526,8 @@ REVOKE ALL ON FUNCTION rowbell.ring_catalog() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell."trim"() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.truncate_body(w rowbell.watched) FROM PUBLIC;
 

@@ -71,6 +71,9 @@ impl CatchUp {
             Err(error) => return Step::Failed(error),
         };
         self.backoff.reset();
+        if chunk.expired {
+            return Step::Reset(ResetReason::Expired);
+        }
         let mut parts = Parts::new();
         for (head, change) in &chunk.changes {
             if let Some(reason) = self.take(topic, head, change, &mut parts) {

@@ -5,12 +5,14 @@
 mod backoff;
 mod catch_up;
 mod hub;
+mod keeper;
 mod listener;
 mod publish;
 mod subscription;
 pub mod stats;
 
 pub use backoff::Backoff;
+pub use keeper::Keeper;
 pub use listener::Listener;
 pub use stats::Stats;
 pub use subscription::{Delivery, Opened, Start, Subscription};
@@ -108,7 +110,7 @@ impl Feed {
             }
         };
         if cursor.origin == here {
-            return Ok((here, None));
+            return Ok((here, hub.is_expired(&cursor.snapshot).then_some(ResetReason::Expired)));
         }
         let client = self.0.pool.client("could not judge a cursor").await?;
         Ok((here, origin::judge(&client, here, cursor).await?))

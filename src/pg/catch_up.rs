@@ -14,6 +14,7 @@ use tokio_postgres::{Client, Row};
 use super::fault::database_error;
 use super::log::{Channels, get, position_after, read_change, read_change_of};
 use super::pool::Pool;
+use super::retention;
 use super::rows::{PgSnapshot, Xid8};
 use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
 
@@ -85,7 +86,23 @@ pub struct Chunk {
     pub changes: Vec<(CommitHead, Change)>,
     /// The position after them, where one is reached: nothing before it is left to read.
     pub reached: Option<Snapshot>,
+    /// Some of what was to be read is past retention and gone: the changes may have a hole.
+    pub expired: bool,
 }
+
+/// Where a read has ended.
+enum After {
+    /// At a row of the step.
+    Row(Place),
+    /// Before a large commit, which has this place in the step.
+    Commit(Large, Place),
+    /// In a large commit, or after it.
+    Part(Option<Large>),
+    /// With its step, at a position.
+    Step(Snapshot),
+}
+
+type Read = (Vec<(CommitHead, Change)>, After);
 
 impl Walk {
     /// A walk between two positions, of which the later covers the earlier.
@@ -96,19 +113,39 @@ impl Walk {
     /// Reads on. The walk is over when the position it goes to is reached.
     pub async fn read(&mut self, pool: &Pool) -> Result<Chunk> {
         if self.since == self.until {
-            return Ok(Chunk { changes: Vec::new(), reached: Some(self.until.clone()) });
+            return Ok(Chunk { changes: Vec::new(), reached: Some(self.until.clone()), expired: false });
         }
         let client = pool.client("could not read the log").await?;
         if self.plan.is_empty() {
             self.plan = self.make_plan(&client).await?;
         }
         let Some(step) = self.plan.front().cloned() else {
-            return Ok(Chunk { changes: Vec::new(), reached: None });
+            return Ok(Chunk { changes: Vec::new(), reached: None, expired: false });
         };
-        match self.large.clone() {
-            Some(large) => self.read_large(&client, &step, large).await,
-            None => self.read_step(&client, &step).await,
+        let (changes, after) = match &self.large {
+            Some(large) => self.read_large(&client, &step, large.clone()).await?,
+            None => self.read_step(&client, &step).await?,
+        };
+        // Looked at after reading: a leaf may have been emptied under the statement that was about to read it.
+        let floor = retention::floor(&client).await?;
+        let expired = floor.is_some_and(|floor| !self.since.covers_all_of(&floor));
+        Ok(Chunk { changes, reached: self.go_on(after), expired })
+    }
+
+    /// Remembers where a read has ended; the position, where it ended a step.
+    fn go_on(&mut self, after: After) -> Option<Snapshot> {
+        match after {
+            After::Row(place) => self.place = place,
+            After::Commit(large, place) => (self.large, self.place) = (Some(large), place),
+            After::Part(large) => self.large = large,
+            After::Step(position) => {
+                self.plan.pop_front();
+                self.place = START;
+                self.since.clone_from(&position);
+                return Some(position);
+            }
         }
+        None
     }
 
     async fn make_plan(&self, client: &Client) -> Result<VecDeque<Step>> {
@@ -141,7 +178,7 @@ impl Walk {
         Ok(plan)
     }
 
-    async fn read_step(&mut self, client: &Client, step: &Step) -> Result<Chunk> {
+    async fn read_step(&self, client: &Client, step: &Step) -> Result<Read> {
         let failed = |error| database_error("could not read the log", error);
         let (since, goal) = (PgSnapshot(self.since.clone()), PgSnapshot(step.goal.clone()));
         let (below, next_seq) = match step.bound {
@@ -174,27 +211,22 @@ impl Walk {
         self.after_step_read(client, step, read).await
     }
 
-    async fn after_step_read(&mut self, client: &Client, step: &Step, read: StepRead) -> Result<Chunk> {
-        if let Some((head, place)) = read.large {
+    async fn after_step_read(&self, client: &Client, step: &Step, read: StepRead) -> Result<Read> {
+        let after = if let Some((head, Place(last_seq, ..))) = read.large {
             let parts = self.parts_of(client, step, head.xid).await?;
-            self.large = Some(Large { head, parts, place: (0, 0, 0) });
-            self.place = Place(place.0, i64::MAX, 0, 0);
-            return Ok(Chunk { changes: read.changes, reached: None });
-        }
-        let Some(last) = read.last.filter(|_| read.available > read.changes.len()) else {
-            self.plan.pop_front();
-            self.place = START;
-            self.since = match step.bound {
+            After::Commit(Large { head, parts, place: (0, 0, 0) }, Place(last_seq, i64::MAX, 0, 0))
+        } else if let Some(last) = read.last.filter(|_| read.available > read.changes.len()) {
+            After::Row(last)
+        } else {
+            After::Step(match step.bound {
                 None => step.end.clone(),
                 Some((boundary, _)) => {
                     let open = step.goal.in_progress().iter().copied().chain(read.deferred);
                     Snapshot::new(boundary.saturating_add(1), open.collect())
                 }
-            };
-            return Ok(Chunk { changes: read.changes, reached: Some(self.since.clone()) });
+            })
         };
-        self.place = last;
-        Ok(Chunk { changes: read.changes, reached: None })
+        Ok((read.changes, after))
     }
 
     async fn parts_of(&self, client: &Client, step: &Step, xid: Xid) -> Result<VecDeque<(i64, i64, i64)>> {
@@ -213,10 +245,9 @@ impl Walk {
         rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?, get(row, 2)?))).collect()
     }
 
-    async fn read_large(&mut self, client: &Client, step: &Step, mut large: Large) -> Result<Chunk> {
+    async fn read_large(&self, client: &Client, step: &Step, mut large: Large) -> Result<Read> {
         let Some(&(upto, from_seq, to_seq)) = large.parts.front() else {
-            self.large = None;
-            return Ok(Chunk { changes: Vec::new(), reached: None });
+            return Ok((Vec::new(), After::Part(None)));
         };
         let xid = large.head.xid;
         let (commit, next, goal) = (Xid8(xid), Xid8(xid.saturating_add(1)), PgSnapshot(step.goal.clone()));
@@ -248,8 +279,7 @@ impl Walk {
             large.parts.pop_front();
             large.place = (upto, 2, 0);
         }
-        self.large = Some(large);
-        Ok(Chunk { changes, reached: None })
+        Ok((changes, After::Part(Some(large))))
     }
 
     fn large_size(&self) -> i64 {

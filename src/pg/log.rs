@@ -10,6 +10,7 @@ pub use tokio_postgres::Statement;
 use tokio_postgres::{Client, Row, RowStream};
 
 use super::fault::database_error;
+use super::retention;
 use super::rows::{PgSnapshot, Xid8};
 use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid};
 
@@ -43,6 +44,8 @@ pub struct Drained {
     pub position: Snapshot,
     /// What committed on the way there.
     pub batch: Batch,
+    /// What was dropped of the log by then: where the start does not cover it, the batch may have a hole.
+    pub floor: Option<Snapshot>,
 }
 
 /// What a drain brought.
@@ -64,7 +67,8 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
 /// Goes from a position to "now" without reading what lies between, however much it is.
 pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
-    Ok(Drained { position: position_after(&snapshot, highest, since), batch: Batch::TooLarge(None) })
+    let position = position_after(&snapshot, highest, since);
+    Ok(Drained { position, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
 }
 
 /// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
@@ -128,7 +132,7 @@ pub async fn drain(
     } else {
         Batch::Commits(gathering.commits)
     };
-    Ok(Drained { position, batch })
+    Ok(Drained { position, batch, floor: retention::floor(client).await? })
 }
 
 /// The channels with changes between two positions.

@@ -4,6 +4,7 @@ use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::fault::database_error;
+use super::retention;
 use super::rows::Xid8;
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, Origin, Result};
@@ -32,6 +33,10 @@ pub async fn open_origin(client: &Client) -> Result<Origin> {
 pub async fn judge(client: &Client, here: Origin, cursor: &Cursor) -> Result<Option<ResetReason>> {
     if cursor.origin.installation != here.installation {
         return Ok(Some(ResetReason::Foreign));
+    }
+    // Before the generation, which may be forgotten with the log it began in.
+    if retention::floor(client).await?.is_some_and(|floor| !cursor.snapshot.covers_all_of(&floor)) {
+        return Ok(Some(ResetReason::Expired));
     }
     if cursor.origin.generation == here.generation {
         return Ok(None);

@@ -20,6 +20,25 @@ pub struct ServeConfig {
     pub feed: FeedConfig,
     /// What REST requests may take.
     pub rest: RestConfig,
+    /// How the log is kept.
+    pub keeper: KeeperConfig,
+}
+
+/// How the log is kept. One node does it for all.
+#[derive(Debug, Clone)]
+pub struct KeeperConfig {
+    /// How long changes are kept; none leaves what the database says.
+    pub retention: Option<Duration>,
+    /// How often a tick is written while changes flow, and how often other nodes ask for their turn.
+    pub beat: Duration,
+    /// How often what is past retention is emptied.
+    pub tidy: Duration,
+}
+
+impl Default for KeeperConfig {
+    fn default() -> Self {
+        Self { retention: None, beat: Duration::from_secs(1), tidy: Duration::from_secs(30) }
+    }
 }
 
 /// What REST requests may take.

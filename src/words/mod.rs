@@ -11,7 +11,7 @@ pub mod row;
 pub mod topic;
 
 pub use change::{Change, Commit, CommitHead, Op};
-pub use config::{FeedConfig, RestConfig, ServeConfig};
+pub use config::{FeedConfig, KeeperConfig, RestConfig, ServeConfig};
 pub use cursor::{BadCursor, Cursor, Origin, Snapshot, Xid};
 pub use error::{Error, Result};
 pub use filter::{BadQuery, Comparison, Condition, Test, Truth};

@@ -20,6 +20,7 @@ mod migrate;
 mod pool;
 mod rest;
 mod restart;
+mod retention;
 mod schema;
 mod seam;
 mod seed;

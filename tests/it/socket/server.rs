@@ -11,7 +11,9 @@ use futures::stream::{self, BoxStream, StreamExt};
 use rowbell::auth::Door;
 use rowbell::feed::{Start, Stats};
 use rowbell::socket::{Database, Edge, News, Probe, Topics, guarded, routes, serve};
-use rowbell::words::{Cursor, Error, FeedConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic};
+use rowbell::words::{
+    Cursor, Error, FeedConfig, KeeperConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic,
+};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -104,6 +106,7 @@ impl Default for Wanted {
             allow_origin: Vec::new(),
             feed: FeedConfig::default(),
             rest: RestConfig::default(),
+            keeper: KeeperConfig::default(),
         };
         Self { config, not_ready: None }
     }
