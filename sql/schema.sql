@@ -292,6 +292,24 @@ $$;
 
 COMMENT ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) IS 'Empties a leaf if all of it is older than that and nobody is at it; floor and emptying are one transaction. Outcomes: empty, current (it takes rows now), young, busy, emptied.';
 
+CREATE FUNCTION rowbell.learn_generation() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform set_config('rowbell.generation', g.nonce::text, false) from rowbell.generation g;
+    return found;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.learn_generation() IS 'Asks whether a node has opened this generation, and remembers a yes for the session.';
+
+CREATE FUNCTION rowbell.settled() RETURNS boolean
+    LANGUAGE sql
+    RETURN ((COALESCE(current_setting('rowbell.generation'::text, true), ''::text) <> ''::text) OR rowbell.learn_generation());
+
+COMMENT ON FUNCTION rowbell.settled() IS 'Whether a node has opened this generation; cheap after the first yes.';
+
 CREATE FUNCTION rowbell.slot() RETURNS smallint
     LANGUAGE sql
     RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
@@ -312,6 +330,7 @@ CREATE TABLE rowbell.sync_log (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 )
 PARTITION BY LIST (slot);
@@ -333,6 +352,8 @@ COMMENT ON COLUMN rowbell.sync_log."row" IS 'The row after the change; null wher
 COMMENT ON COLUMN rowbell.sync_log.old IS 'The row before the change, whole; null as above.';
 
 COMMENT ON COLUMN rowbell.sync_log.durable IS 'False when the writer ran with synchronous_commit off: a reader waits until the log is flushed past it.';
+
+COMMENT ON COLUMN rowbell.sync_log.settled IS 'False when written after a crash or promotion before the first node: no proof of what had survived it.';
 
 CREATE TABLE rowbell.tick (
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
@@ -635,7 +656,7 @@ begin
     if found then
         return found_nonce;
     end if;
-    -- Nodes only: writers never touch this table. The second look sees what the first node made.
+    -- Nodes only: writers just read this table. The second look sees what the first node made.
     lock table rowbell.generation in exclusive mode;
     select g.nonce into found_nonce from rowbell.generation g;
     if found then
@@ -645,7 +666,10 @@ begin
     values (
         rowbell.nonce(),
         rowbell.timeline(),
-        coalesce(rowbell.highest_xid(), '0'),
+        greatest(
+            coalesce((select l.xid from rowbell.sync_log l where l.settled order by l.xid desc limit 1), '0'),
+            coalesce((select t.xid from rowbell.tick t order by t.xid desc limit 1), '0')
+        ),
         coalesce((select t.xid from rowbell.tick t order by t.xid desc limit 1), '0')
     )
     returning nonce into found_nonce;
@@ -1197,6 +1221,7 @@ CREATE TABLE rowbell.sync_log_0 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1214,6 +1239,7 @@ CREATE TABLE rowbell.sync_log_1 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1231,6 +1257,7 @@ CREATE TABLE rowbell.sync_log_2 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1248,6 +1275,7 @@ CREATE TABLE rowbell.sync_log_3 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1265,6 +1293,7 @@ CREATE TABLE rowbell.sync_log_4 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1282,6 +1311,7 @@ CREATE TABLE rowbell.sync_log_5 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1299,6 +1329,7 @@ CREATE TABLE rowbell.sync_log_6 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1316,6 +1347,7 @@ CREATE TABLE rowbell.sync_log_7 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1482,6 +1514,10 @@ REVOKE ALL ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) F
 REVOKE ALL ON FUNCTION rowbell.detach(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.learn_generation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.settled() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.slot() FROM PUBLIC;
 

@@ -9,7 +9,7 @@ use super::{DatabaseArgs, say};
 use crate::feed::{Delivery, Feed, Opened, Start, Subscription};
 use crate::pg::migrate::check_schema;
 use crate::pg::pool::PoolOptions;
-use crate::words::{Cursor, Error, FeedConfig, Result, Topic};
+use crate::words::{Cursor, Error, FeedConfig, Result, Topic, parse_time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,8 +25,8 @@ It reads the database directly and needs no server. Every line of --json is a co
 pub struct Tail {
     /// Channels joined by commas, or * for all.
     topic: String,
-    /// Continue after this cursor; left out: from now on.
-    #[arg(long, value_name = "CURSOR")]
+    /// Continue after this cursor, or since this time (2026-01-02T03:04:05Z); left out: from now on.
+    #[arg(long, value_name = "CURSOR|TIME")]
     since: Option<String>,
     /// Print frames as JSON, one a line.
     #[arg(long)]
@@ -40,6 +40,11 @@ impl Tail {
         let topic = Topic::parse(&self.topic).map_err(|bad| Error::usage(bad.message))?;
         let start = match &self.since {
             None => Start::Now,
+            Some(text) if text.contains(':') => {
+                let bad =
+                    || Error::usage("--since is not a time").with_hint("write it as 2026-01-02T03:04:05Z");
+                Start::At(parse_time(text).ok_or_else(bad)?)
+            }
             Some(text) => {
                 Start::After(Cursor::parse(text).map_err(|bad| Error::usage(format!("--since is {bad}")))?)
             }
@@ -68,7 +73,7 @@ impl Tail {
         let mut subscription = match feed.subscribe(topic, start).await? {
             Opened::Held(subscription) => *subscription,
             Opened::Reset(reason) => {
-                let told = format!("the cursor cannot be continued here ({})", reason.word());
+                let told = format!("that position cannot be continued here ({})", reason.word());
                 return Err(Error::refused(told).with_hint("leave --since out to start from now"));
             }
             Opened::UnknownChannel(name) => {

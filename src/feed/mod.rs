@@ -18,7 +18,7 @@ pub use stats::Stats;
 pub use subscription::{Delivery, Opened, Start, Subscription};
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::pg::connect::Connector;
 use crate::pg::origin;
@@ -56,7 +56,8 @@ impl Feed {
 
     /// Holds a position for a topic: from now on, or continuing where the client was.
     ///
-    /// An error means that the database is away (`is_unavailable`); the caller may try again.
+    /// An error means that the database is away (`is_unavailable`), where the caller may try again, or that the time
+    /// to start at is still to come (`is_usage`).
     pub async fn subscribe(&self, topic: Topic, start: Start) -> Result<Opened> {
         let waiting = tokio::time::timeout(PATIENCE, self.open(topic, start)).await;
         waiting.unwrap_or_else(|_| Err(Error::unavailable("the database did not answer in time")))
@@ -68,6 +69,10 @@ impl Feed {
         let seen = match start {
             Start::Now => None,
             Start::After(cursor) => Some(cursor),
+            Start::At(time) => match self.position_at(time).await? {
+                Some(cursor) => Some(cursor),
+                None => return Ok(Opened::Reset(ResetReason::Expired)),
+            },
         };
         let mut judged = None;
         // "From now on" means after a snapshot taken from now on; who continues may take any that is far enough.
@@ -100,17 +105,29 @@ impl Feed {
         }
     }
 
-    /// Why a cursor cannot be continued, none where it can; and the origin for which that holds.
-    async fn judge(&self, cursor: &Cursor) -> Result<(Origin, Option<ResetReason>)> {
+    /// The position of a time; none from before the first that is known.
+    async fn position_at(&self, time: SystemTime) -> Result<Option<Cursor>> {
+        let here = self.here().await;
+        let client = self.0.pool.client("could not look for a position by its time").await?;
+        origin::position_at(&client, here.installation, time).await
+    }
+
+    /// Which database the feed speaks of, once it knows.
+    async fn here(&self) -> Origin {
         let hub = &self.0.hub;
-        let here = loop {
+        loop {
             match hub.position() {
-                Some(position) => break position.origin,
+                Some(position) => return position.origin,
                 None => hub.drained(hub.next_drain()).await,
             }
-        };
+        }
+    }
+
+    /// Why a cursor cannot be continued, none where it can; and the origin for which that holds.
+    async fn judge(&self, cursor: &Cursor) -> Result<(Origin, Option<ResetReason>)> {
+        let here = self.here().await;
         if cursor.origin == here {
-            return Ok((here, hub.is_expired(&cursor.snapshot).then_some(ResetReason::Expired)));
+            return Ok((here, self.0.hub.is_expired(&cursor.snapshot).then_some(ResetReason::Expired)));
         }
         let client = self.0.pool.client("could not judge a cursor").await?;
         Ok((here, origin::judge(&client, here, cursor).await?))

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -19,6 +20,9 @@ pub enum Start {
     Now,
     /// Exactly after this position.
     After(Cursor),
+    /// After the newest position known that is not later than this time: all that committed since, and what committed
+    /// a moment before.
+    At(SystemTime),
 }
 
 /// What became of a wish to subscribe.

@@ -8,6 +8,7 @@ pub mod filter;
 pub mod frame;
 pub mod query;
 pub mod row;
+pub mod time;
 pub mod topic;
 
 pub use change::{Change, Commit, CommitHead, Op};
@@ -17,4 +18,5 @@ pub use error::{Error, Result};
 pub use filter::{BadQuery, Comparison, Condition, Test, Truth};
 pub use query::{ListQuery, Ordering};
 pub use row::RowBody;
+pub use time::parse_time;
 pub use topic::{BadTopic, Topic};

@@ -9,6 +9,7 @@
 
 mod business;
 mod catch_up;
+mod claims;
 mod cli;
 mod connect;
 mod cursor;
@@ -16,6 +17,7 @@ mod durable;
 mod embedded;
 mod feed;
 mod flow;
+mod keeper;
 mod migrate;
 mod pool;
 mod rest;
