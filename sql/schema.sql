@@ -205,6 +205,13 @@ $$;
 
 COMMENT ON FUNCTION rowbell.check_watchable(relation regclass) IS 'Refuses, with a reason and a way out, what cannot be a channel.';
 
+CREATE FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN ((pg_snapshot_xmax(smaller) <= pg_snapshot_xmax(larger)) AND (NOT (EXISTS (SELECT FROM pg_snapshot_xip(covers.larger) x(xid) WHERE pg_visible_in_snapshot(x.xid, covers.smaller)))));
+
+COMMENT ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) IS 'True when everything that is visible in the second is visible in the first.';
+
 CREATE FUNCTION rowbell.detach(w rowbell.watched) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -231,11 +238,83 @@ $$;
 
 COMMENT ON FUNCTION rowbell.detach(w rowbell.watched) IS 'Removes triggers, functions and the record of one watch; columns stay.';
 
+CREATE FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    part text := format('rowbell.sync_log_%s', leaf);
+    cover pg_snapshot;
+    highest xid8;
+begin
+    bytes := 0;
+    execute format('select l.xid from %s l order by l.xid desc limit 1', part) into highest;
+    if highest is null then
+        outcome := 'empty';
+        return;
+    end if;
+    if leaf = rowbell.slot() or leaf = (
+        select (extract(epoch from clock_timestamp() + '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+    ) then
+        outcome := 'current';
+        return;
+    end if;
+    select t.snapshot into cover from rowbell.tick t where t.at <= clock_timestamp() - empty_leaf.keep order by t.at desc limit 1;
+    -- What was dropped once stays dropped: the floor never goes back.
+    select case when cover is null or rowbell.covers(r.base, cover) then r.base
+        when r.base is null or rowbell.covers(cover, r.base) then cover end
+    into cover from rowbell.retention r;
+    if cover is null or rowbell.holds_younger(leaf, cover) then
+        outcome := 'young';
+        return;
+    end if;
+    begin
+        execute format('lock table only %s in access exclusive mode nowait', part);
+    exception when lock_not_available then
+        outcome := 'busy';
+        return;
+    end;
+    -- A transaction that had written to it may have committed in between; none can be open now.
+    if rowbell.holds_younger(leaf, cover) then
+        outcome := 'young';
+        return;
+    end if;
+    -- Nobody who waits for the lock must wait for a standby too.
+    perform set_config('synchronous_commit', 'local', true);
+    bytes := pg_total_relation_size(part::regclass);
+    execute format('select l.xid from %s l order by l.xid desc limit 1', part) into highest;
+    update rowbell.retention r
+    set base = cover, dropped = greatest(r.dropped, highest), emptied_at = clock_timestamp();
+    execute format('truncate table only %s', part);
+    outcome := 'emptied';
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) IS 'Empties a leaf if all of it is older than that and nobody is at it; floor and emptying are one transaction. Outcomes: empty, current (it takes rows now), young, busy, emptied.';
+
+CREATE FUNCTION rowbell.learn_generation() RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform set_config('rowbell.generation', g.nonce::text, false) from rowbell.generation g;
+    return found;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.learn_generation() IS 'Asks whether a node has opened this generation, and remembers a yes for the session.';
+
+CREATE FUNCTION rowbell.settled() RETURNS boolean
+    LANGUAGE sql
+    RETURN ((COALESCE(current_setting('rowbell.generation'::text, true), ''::text) <> ''::text) OR rowbell.learn_generation());
+
+COMMENT ON FUNCTION rowbell.settled() IS 'Whether a node has opened this generation; cheap after the first yes.';
+
 CREATE FUNCTION rowbell.slot() RETURNS smallint
     LANGUAGE sql
-    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 75600) % (8)::bigint))::smallint;
+    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
 
-COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now: an eighth of the retention (7 days: 75,600 seconds) each.';
+COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
 
 CREATE TABLE rowbell.sync_log (
     seq bigint NOT NULL,
@@ -251,6 +330,7 @@ CREATE TABLE rowbell.sync_log (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 )
 PARTITION BY LIST (slot);
@@ -272,6 +352,8 @@ COMMENT ON COLUMN rowbell.sync_log."row" IS 'The row after the change; null wher
 COMMENT ON COLUMN rowbell.sync_log.old IS 'The row before the change, whole; null as above.';
 
 COMMENT ON COLUMN rowbell.sync_log.durable IS 'False when the writer ran with synchronous_commit off: a reader waits until the log is flushed past it.';
+
+COMMENT ON COLUMN rowbell.sync_log.settled IS 'False when written after a crash or promotion before the first node: no proof of what had survived it.';
 
 CREATE TABLE rowbell.tick (
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
@@ -302,6 +384,24 @@ END;
 
 COMMENT ON FUNCTION rowbell.highest_xid() IS 'The highest transaction with a visible log row or tick: a cursor may claim nothing above it.';
 
+CREATE FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+declare
+    younger boolean;
+begin
+    execute format('select exists (select from rowbell.sync_log_%1$s where xid >= $1)'
+        ' or exists (select from rowbell.sync_log_%1$s where xid = any ($2))', leaf)
+    into younger using pg_snapshot_xmax(base), array(select pg_snapshot_xip(base));
+    return younger;
+end
+$_$;
+
+COMMENT ON FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) IS 'True when a leaf holds a committed row that is not visible in the snapshot.';
+
 CREATE FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -327,6 +427,7 @@ begin
     -- Another cluster or database than the log was written in: its xids mean nothing here. Or the same one with
     -- an older state put back: what was told since then did not happen.
     truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
+    update rowbell.retention set base = null, dropped = null, emptied_at = null;
     insert into rowbell.installation (system_identifier, database_oid, table_oid)
     select c.system_identifier, d.oid, 'rowbell.installation'::regclass
     from pg_control_system() c, pg_database d
@@ -338,6 +439,32 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.install() IS 'Ties the log to this cluster and database; an empty log under a new id where it was tied to another.';
+
+CREATE FUNCTION rowbell.keep_for(keep interval) RETURNS interval
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    former interval;
+    wanted integer := ceil(extract(epoch from keep) / 6);
+begin
+    if keep is null or keep < '1 minute' or keep > '10 years' then
+        perform rowbell.refuse(format('changes cannot be kept for %s', coalesce(keep::text, 'ever')),
+            'a retention is between a minute and ten years: 30m, 36h, 7d');
+    end if;
+    select r.keep into former from rowbell.retention r;
+    if former = keep_for.keep then
+        return former;
+    end if;
+    select r.keep into former from rowbell.retention r for update;
+    update rowbell.retention r set keep = keep_for.keep, period = wanted;
+    execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
+        ' return ((extract(epoch from clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
+    return former;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.keep_for(keep interval) IS 'Sets how long changes are kept, for all nodes; returns what it was before. Rows that are there stay in their leaves.';
 
 CREATE FUNCTION rowbell.key_columns(relation regclass) RETURNS text[]
     LANGUAGE sql STABLE
@@ -529,7 +656,7 @@ begin
     if found then
         return found_nonce;
     end if;
-    -- Nodes only: writers never touch this table. The second look sees what the first node made.
+    -- Nodes only: writers just read this table. The second look sees what the first node made.
     lock table rowbell.generation in exclusive mode;
     select g.nonce into found_nonce from rowbell.generation g;
     if found then
@@ -539,7 +666,10 @@ begin
     values (
         rowbell.nonce(),
         rowbell.timeline(),
-        coalesce(rowbell.highest_xid(), '0'),
+        greatest(
+            coalesce((select l.xid from rowbell.sync_log l where l.settled order by l.xid desc limit 1), '0'),
+            coalesce((select t.xid from rowbell.tick t order by t.xid desc limit 1), '0')
+        ),
         coalesce((select t.xid from rowbell.tick t order by t.xid desc limit 1), '0')
     )
     returning nonce into found_nonce;
@@ -551,6 +681,74 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.open_generation() IS 'The generation this database is in; the first node after a crash or promotion begins a new one.';
+
+CREATE FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) RETURNS TABLE(slot smallint, xid xid8, seq bigint, weight integer, size bigint, place bigint, rank integer, last_seq bigint, last_at timestamp with time zone, last_actor text, last_branch text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH ranged AS (
+          SELECT l.slot,
+             l.xid,
+             l.seq,
+             l.channel,
+             l.op,
+             l.row_id,
+             l.version,
+             l.logged_at,
+             l.actor,
+             l.branch,
+                 CASE
+                     WHEN ((placed.channels IS NULL) OR (l.channel = ANY (placed.channels))) THEN (((100 + COALESCE(octet_length(l.row_id), 0)) + COALESCE(octet_length((l."row")::text), 0)) + COALESCE(octet_length((l.old)::text), 0))
+                     ELSE NULL::integer
+                 END AS weight
+            FROM rowbell.sync_log l
+           WHERE ((l.xid >= placed.from_xid) AND (l.xid < placed.below) AND pg_visible_in_snapshot(l.xid, placed.until) AND ((l.seq >= placed.from_seq) AND (l.seq <= placed.to_seq)))
+         UNION ALL
+          SELECT l.slot,
+             l.xid,
+             l.seq,
+             l.channel,
+             l.op,
+             l.row_id,
+             l.version,
+             l.logged_at,
+             l.actor,
+             l.branch,
+                 CASE
+                     WHEN ((placed.channels IS NULL) OR (l.channel = ANY (placed.channels))) THEN (((100 + COALESCE(octet_length(l.row_id), 0)) + COALESCE(octet_length((l."row")::text), 0)) + COALESCE(octet_length((l.old)::text), 0))
+                     ELSE NULL::integer
+                 END AS "case"
+            FROM rowbell.sync_log l
+           WHERE ((l.xid = ANY (placed.besides)) AND (l.xid < placed.from_xid) AND pg_visible_in_snapshot(l.xid, placed.until) AND ((l.seq >= placed.from_seq) AND (l.seq <= placed.to_seq)))
+         )
+  SELECT r.slot,
+     r.xid,
+     r.seq,
+     r.weight,
+     count(*) OVER whole AS count,
+         CASE
+             WHEN (r.op = 'delete'::text) THEN LEAST(r.seq, lead(r.version) OVER (PARTITION BY r.xid, r.channel, r.row_id ORDER BY r.version, (r.op = 'delete'::text)),
+             CASE
+                 WHEN ((lead(r.op) OVER logged = 'insert'::text) AND (lead(r.channel) OVER logged = r.channel) AND (lead(r.version) OVER logged > r.version)) THEN lead(r.version) OVER logged
+                 ELSE NULL::bigint
+             END)
+             ELSE COALESCE(r.version, r.seq)
+         END AS "coalesce",
+         CASE
+             WHEN (r.op = 'delete'::text) THEN 0
+             ELSE 1
+         END AS "case",
+     last_value(r.seq) OVER whole AS last_value,
+     last_value(r.logged_at) OVER whole AS last_value,
+     last_value(r.actor) OVER whole AS last_value,
+     last_value(r.branch) OVER whole AS last_value
+    FROM ranged r
+   WINDOW logged AS (PARTITION BY r.xid ORDER BY r.seq), whole AS (PARTITION BY r.xid ORDER BY r.seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
+END;
+
+COMMENT ON FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) IS 'Rows of a range of the log with their places: commits by last_seq, within a commit by place, rank and seq. Rows of channels that are not wanted have no weight; size is how many rows the whole commit has in the range.';
 
 CREATE UNLOGGED TABLE rowbell.generation (
     only_row boolean DEFAULT true NOT NULL,
@@ -661,12 +859,129 @@ CREATE FUNCTION rowbell.ring_catalog() RETURNS void
 
 COMMENT ON FUNCTION rowbell.ring_catalog() IS 'Tells every node that the list of watched tables changed.';
 
+CREATE FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) RETURNS TABLE(goal pg_snapshot, highest xid8, boundary xid8, next_seq bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET enable_hashagg TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH far AS (
+          SELECT l.xid
+            FROM rowbell.sync_log l
+           WHERE ((l.xid >= pg_snapshot_xmax(steps.since)) AND (l.xid < pg_snapshot_xmax(steps.until)))
+           ORDER BY l.xid
+          OFFSET steps.ahead
+          LIMIT 1
+         ), goals AS (
+          SELECT ( SELECT t.snapshot
+                    FROM rowbell.tick t
+                   WHERE ((t.xid <= f.xid) AND (t.xid > pg_snapshot_xmax(steps.since)) AND (pg_snapshot_xmax(t.snapshot) > pg_snapshot_xmax(steps.since)) AND rowbell.covers(t.snapshot, steps.since) AND rowbell.covers(steps.until, t.snapshot))
+                   ORDER BY t.xid DESC
+                  LIMIT 1) AS newest_before,
+             ( SELECT t.snapshot
+                    FROM rowbell.tick t
+                   WHERE ((t.xid > f.xid) AND (t.xid < pg_snapshot_xmax(steps.until)) AND rowbell.covers(t.snapshot, steps.since) AND rowbell.covers(steps.until, t.snapshot))
+                   ORDER BY t.xid
+                  LIMIT 1) AS oldest_after
+            FROM far f
+         ), goal AS (
+          SELECT COALESCE(( SELECT COALESCE(g_1.newest_before, g_1.oldest_after) AS "coalesce"
+                    FROM goals g_1), steps.until) AS snapshot
+         ), commits AS (
+          SELECT l.xid,
+             min(l.seq) AS first_seq,
+             count(*) AS size
+            FROM rowbell.sync_log l
+           WHERE ((l.xid >= pg_snapshot_xmax(steps.since)) AND (l.xid < pg_snapshot_xmax(( SELECT g_1.snapshot
+                    FROM goal g_1))) AND pg_visible_in_snapshot(l.xid, ( SELECT g_1.snapshot
+                    FROM goal g_1)))
+           GROUP BY l.xid
+         ), counted AS (
+          SELECT c.xid,
+             c.size,
+             (sum(c.size) OVER (ORDER BY c.xid))::bigint AS upto,
+             min(c.first_seq) OVER (ORDER BY c.xid DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS next_seq
+            FROM commits c
+         )
+  SELECT g.snapshot,
+     ( SELECT c.xid
+            FROM commits c
+           ORDER BY c.xid DESC
+          LIMIT 1) AS xid,
+     b.xid,
+     b.next_seq
+    FROM (goal g
+      LEFT JOIN counted b ON (((b.next_seq IS NOT NULL) AND ((b.upto / steps.step) > ((b.upto - b.size) / steps.step)))))
+   ORDER BY b.xid;
+END;
+
+COMMENT ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) IS 'The way from one position to another: how far it goes this time (to a tick where there are more than `ahead` rows), the highest transaction on it, and steps of about `step` rows: up to the transaction `boundary`, commits whose last number is below `next_seq`. The last step goes to the goal.';
+
 CREATE FUNCTION rowbell.timeline() RETURNS integer
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     RETURN ((('x'::text || SUBSTRING(pg_walfile_name(pg_current_wal_lsn()) FROM 1 FOR 8)))::bit(32))::integer;
 
 COMMENT ON FUNCTION rowbell.timeline() IS 'The timeline this primary writes; it changes with every promotion.';
+
+CREATE TABLE rowbell.generation_start (
+    nonce bigint NOT NULL,
+    number bigint NOT NULL,
+    timeline integer NOT NULL,
+    highest_xid xid8 NOT NULL,
+    newest_tick xid8 NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE rowbell.generation_start IS 'What each generation found when it began; logged, so that it outlives crashes.';
+
+COMMENT ON COLUMN rowbell.generation_start.number IS 'Their order; a clock can be set back.';
+
+COMMENT ON COLUMN rowbell.generation_start.highest_xid IS 'The highest transaction with a log row or tick that had survived.';
+
+COMMENT ON COLUMN rowbell.generation_start.newest_tick IS 'The transaction of the newest tick that had survived.';
+
+CREATE TABLE rowbell.retention (
+    only_row boolean DEFAULT true NOT NULL,
+    keep interval DEFAULT '7 days'::interval NOT NULL,
+    period integer DEFAULT 100800 NOT NULL,
+    base pg_snapshot,
+    dropped xid8,
+    emptied_at timestamp with time zone,
+    CONSTRAINT retention_floor CHECK (((base IS NULL) = (dropped IS NULL))),
+    CONSTRAINT retention_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE rowbell.retention IS 'How long changes are kept, and up to where they were dropped.';
+
+COMMENT ON COLUMN rowbell.retention.period IS 'Seconds a slot lasts; rowbell.slot has the same number in it.';
+
+COMMENT ON COLUMN rowbell.retention.base IS 'A snapshot in which everything that was dropped is visible.';
+
+COMMENT ON COLUMN rowbell.retention.dropped IS 'The highest transaction that was dropped: the floor is `base`, cut there.';
+
+CREATE FUNCTION rowbell."trim"() RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ DELETE FROM rowbell.tick t
+   WHERE ((t.at < ( SELECT max(n.at) AS max
+            FROM rowbell.tick n,
+             rowbell.retention r
+           WHERE (n.at <= (clock_timestamp() - r.keep)))) AND (NOT (EXISTS ( SELECT
+            FROM rowbell.generation_start s
+           WHERE (s.newest_tick = t.xid)))));
+ DELETE FROM rowbell.generation_start g
+   WHERE (EXISTS ( SELECT
+            FROM rowbell.generation_start later,
+             rowbell.retention r
+           WHERE ((later.number > g.number) AND (later.highest_xid < r.dropped))));
+END;
+
+COMMENT ON FUNCTION rowbell."trim"() IS 'Deletes ticks older than the retention, but one, and generations of which no cursor can be continued.';
 
 CREATE FUNCTION rowbell.truncate_body(w rowbell.watched) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -884,23 +1199,6 @@ CREATE VIEW rowbell.channel AS
 
 COMMENT ON VIEW rowbell.channel IS 'What is watched now: one table, one channel, one NOTIFY topic, one REST resource.';
 
-CREATE TABLE rowbell.generation_start (
-    nonce bigint NOT NULL,
-    number bigint NOT NULL,
-    timeline integer NOT NULL,
-    highest_xid xid8 NOT NULL,
-    newest_tick xid8 NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-COMMENT ON TABLE rowbell.generation_start IS 'What each generation found when it began; logged, so that it outlives crashes.';
-
-COMMENT ON COLUMN rowbell.generation_start.number IS 'Their order; a clock can be set back.';
-
-COMMENT ON COLUMN rowbell.generation_start.highest_xid IS 'The highest transaction with a log row or tick that had survived.';
-
-COMMENT ON COLUMN rowbell.generation_start.newest_tick IS 'The transaction of the newest tick that had survived.';
-
 ALTER TABLE rowbell.generation_start ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME rowbell.generation_start_number_seq
     START WITH 1
@@ -940,6 +1238,7 @@ CREATE TABLE rowbell.sync_log_0 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -957,6 +1256,7 @@ CREATE TABLE rowbell.sync_log_1 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -974,6 +1274,7 @@ CREATE TABLE rowbell.sync_log_2 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -991,6 +1292,7 @@ CREATE TABLE rowbell.sync_log_3 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1008,6 +1310,7 @@ CREATE TABLE rowbell.sync_log_4 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1025,6 +1328,7 @@ CREATE TABLE rowbell.sync_log_5 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1042,6 +1346,7 @@ CREATE TABLE rowbell.sync_log_6 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1059,6 +1364,7 @@ CREATE TABLE rowbell.sync_log_7 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    settled boolean DEFAULT rowbell.settled() NOT NULL,
     CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
 );
 
@@ -1090,6 +1396,9 @@ ALTER TABLE ONLY rowbell.installation
 ALTER TABLE ONLY rowbell.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY rowbell.retention
+    ADD CONSTRAINT retention_pk PRIMARY KEY (only_row);
+
 ALTER TABLE ONLY rowbell.tick
     ADD CONSTRAINT tick_pk PRIMARY KEY (xid);
 
@@ -1103,105 +1412,105 @@ CREATE INDEX sync_log_row ON ONLY rowbell.sync_log USING btree (channel, row_id,
 
 CREATE INDEX sync_log_0_channel_row_id_version_idx ON rowbell.sync_log_0 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_xid ON ONLY rowbell.sync_log USING btree (xid);
-
-CREATE INDEX sync_log_0_xid_idx ON rowbell.sync_log_0 USING btree (xid);
-
 CREATE INDEX sync_log_unflushed ON ONLY rowbell.sync_log USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_0_xid_idx1 ON rowbell.sync_log_0 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_commit ON ONLY rowbell.sync_log USING btree (xid, seq);
 
-CREATE INDEX sync_log_1_xid_idx ON rowbell.sync_log_1 USING btree (xid);
+CREATE INDEX sync_log_0_xid_seq_idx ON rowbell.sync_log_0 USING btree (xid, seq);
+
+CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_1_xid_idx1 ON rowbell.sync_log_1 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_1_xid_seq_idx ON rowbell.sync_log_1 USING btree (xid, seq);
 
-CREATE INDEX sync_log_2_xid_idx ON rowbell.sync_log_2 USING btree (xid);
+CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_2_xid_idx1 ON rowbell.sync_log_2 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_2_xid_seq_idx ON rowbell.sync_log_2 USING btree (xid, seq);
 
-CREATE INDEX sync_log_3_xid_idx ON rowbell.sync_log_3 USING btree (xid);
+CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_3_xid_idx1 ON rowbell.sync_log_3 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_3_xid_seq_idx ON rowbell.sync_log_3 USING btree (xid, seq);
 
-CREATE INDEX sync_log_4_xid_idx ON rowbell.sync_log_4 USING btree (xid);
+CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_4_xid_idx1 ON rowbell.sync_log_4 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_4_xid_seq_idx ON rowbell.sync_log_4 USING btree (xid, seq);
 
-CREATE INDEX sync_log_5_xid_idx ON rowbell.sync_log_5 USING btree (xid);
+CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_5_xid_idx1 ON rowbell.sync_log_5 USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
+CREATE INDEX sync_log_5_xid_seq_idx ON rowbell.sync_log_5 USING btree (xid, seq);
 
-CREATE INDEX sync_log_6_xid_idx ON rowbell.sync_log_6 USING btree (xid);
+CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
 
 CREATE INDEX sync_log_6_xid_idx1 ON rowbell.sync_log_6 USING btree (xid) WHERE (NOT durable);
 
+CREATE INDEX sync_log_6_xid_seq_idx ON rowbell.sync_log_6 USING btree (xid, seq);
+
 CREATE INDEX sync_log_7_channel_row_id_version_idx ON rowbell.sync_log_7 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_7_xid_idx ON rowbell.sync_log_7 USING btree (xid);
-
 CREATE INDEX sync_log_7_xid_idx1 ON rowbell.sync_log_7 USING btree (xid) WHERE (NOT durable);
+
+CREATE INDEX sync_log_7_xid_seq_idx ON rowbell.sync_log_7 USING btree (xid, seq);
 
 CREATE INDEX tick_at ON rowbell.tick USING btree (at);
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_0_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_0_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_0_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_0_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_1_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_1_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_1_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_1_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_2_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_2_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_2_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_2_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_3_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_3_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_3_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_3_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_4_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_4_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_4_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_4_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_5_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_5_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_5_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_5_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_6_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_6_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_6_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_6_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_7_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_xid ATTACH PARTITION rowbell.sync_log_7_xid_idx;
-
 ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_idx1;
+
+ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_7_xid_seq_idx;
 
 REVOKE ALL ON FUNCTION rowbell.add_columns(relation regclass, version_column text) FROM PUBLIC;
 
@@ -1217,15 +1526,27 @@ REVOKE ALL ON FUNCTION rowbell.check_columns(relation regclass, omit text[], ver
 
 REVOKE ALL ON FUNCTION rowbell.check_watchable(relation regclass) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.detach(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.learn_generation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.settled() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.slot() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.highest_xid() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.install() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.keep_for(keep interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.key_columns(relation regclass) FROM PUBLIC;
 
@@ -1243,6 +1564,8 @@ REVOKE ALL ON FUNCTION rowbell.nonce() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.open_generation() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell."position"(reached pg_snapshot, OUT snapshot pg_snapshot, OUT highest xid8, OUT installation bigint, OUT generation bigint, OUT durable boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.refuse(reason text, advice text) FROM PUBLIC;
@@ -1255,7 +1578,11 @@ REVOKE ALL ON FUNCTION rowbell.ring(channel text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.ring_catalog() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell."trim"() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.truncate_body(w rowbell.watched) FROM PUBLIC;
 

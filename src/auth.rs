@@ -132,7 +132,7 @@ fn is_loopback_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::{FeedConfig, RestConfig};
+    use crate::words::{FeedConfig, KeeperConfig, RestConfig};
 
     fn config(address: &str, token: Option<&str>) -> ServeConfig {
         ServeConfig {
@@ -143,6 +143,7 @@ mod tests {
             allow_origin: vec!["https://app.example.com".into(), "null".into()],
             feed: FeedConfig::default(),
             rest: RestConfig::default(),
+            keeper: KeeperConfig::default(),
         }
     }
 

@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use warp::Filter;
 
 use crate::auth::Door;
-use crate::feed::{Feed, Listener};
+use crate::feed::{Feed, Keeper, Listener};
 use crate::pg::connect::Connector;
 use crate::pg::pool::{Naming, Pool, PoolOptions};
 use crate::pg::resource::Resources;
-use crate::pg::{bell, catalog, migrate, origin};
+use crate::pg::{bell, catalog, migrate, origin, retention};
 use crate::rest::{self, Rest};
 use crate::socket::{self, Database, Edge, Probe};
 use crate::words::{Error, RestConfig, Result, ServeConfig};
@@ -31,6 +31,7 @@ pub struct Server {
     requests: Pool,
     feed: Feed,
     listener: Listener,
+    keeper: Keeper,
 }
 
 impl Server {
@@ -41,11 +42,15 @@ impl Server {
         let link = connector.connect("start").await?;
         migrate::check_schema(&link.client).await?;
         origin::open_origin(&link.client).await?;
+        if let Some(keep) = config.keeper.retention {
+            tell_retention(retention::keep_for(&link.client, keep).await?, keep);
+        }
         bell::probe(&listen, &connector).await?;
         let pool = connector.pool(PoolOptions::of(config.feed.pool))?;
         let requests = connector.pool(request_pool(&config))?;
+        let keeper = Keeper::new(listen.clone(), config.keeper.clone());
         let (feed, listener) = Feed::new(config.feed.clone(), listen, pool.clone());
-        Ok(Self { config, pool, requests, feed, listener })
+        Ok(Self { config, pool, requests, feed, listener, keeper })
     }
 
     /// Serves until `shutdown`; sessions are sent away with 1001. An error means the database stopped being fit.
@@ -54,6 +59,7 @@ impl Server {
         // The listener outlives the sessions, which may still read to the end of a frame.
         let (stop_edge, stop_feed) = (shutdown.child_token(), CancellationToken::new());
         let _stop_when_dropped = stop_feed.clone().drop_guard();
+        let keeping = tokio::spawn(self.keeper.run(stop_feed.clone()));
         let mut listening = tokio::spawn(self.listener.run(stop_feed.clone()));
         let door = Arc::new(Door::new(&self.config, bound));
         let probe = Arc::new(DatabaseProbe { pool: self.pool, feed: self.feed.clone() });
@@ -71,6 +77,8 @@ impl Server {
         stop_edge.cancel();
         edge.ended().await;
         stop_feed.cancel();
+        // Seen to its end, so that its session is over when the node is.
+        let _ended = keeping.await;
         match ended {
             Some(ended) => ended,
             None => listening.await.unwrap_or_else(stopped),
@@ -81,6 +89,14 @@ impl Server {
 /// One node from start to end; binds nothing itself, so that tests can take any free port.
 pub async fn run(config: ServeConfig, tcp: TcpListener, shutdown: CancellationToken) -> Result<()> {
     Server::prepare(config).await?.serve(tcp, shutdown).await
+}
+
+/// A retention that was another is worth a line: other nodes keep to it too.
+fn tell_retention(before: Duration, now: Duration) {
+    if before != now {
+        let (now, before) = (humantime::format_duration(now), humantime::format_duration(before));
+        log::warn!("changes are kept for {now} from now on, by every node of this database; it was {before}");
+    }
 }
 
 fn request_pool(config: &ServeConfig) -> PoolOptions {

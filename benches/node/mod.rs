@@ -8,7 +8,7 @@ use rowbell::pg::embedded::{Cluster, ClusterOptions, StopMode};
 use rowbell::pg::link::Link;
 use rowbell::pg::migrate::migrate_up;
 use rowbell::server;
-use rowbell::words::{FeedConfig, RestConfig, ServeConfig};
+use rowbell::words::{FeedConfig, KeeperConfig, RestConfig, ServeConfig};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +48,7 @@ impl Node {
             allow_origin: vec![],
             feed: FeedConfig::default(),
             rest: RestConfig::default(),
+            keeper: KeeperConfig::default(),
         };
         let server = server::Server::prepare(config).await.expect("a database that is fit");
         let stop = CancellationToken::new();

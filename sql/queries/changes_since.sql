@@ -3,7 +3,10 @@
 -- $1 pg_snapshot: the position reached before. $2 text[]: channels to read, null for all. $3 pg_snapshot: where
 -- to stop, null for now. Snapshot and rows come from one statement, or something could commit between the two.
 with fresh as materialized (
-    select l.*
+    select l.xid, l.seq, l.channel, l.op, l.row_id, l.version, l.actor, l.branch, l.durable, l.logged_at,
+        -- Rows of other channels are there to put commits in order; their images would only be carried along.
+        case when $2::text[] is null or l.channel = any ($2) then l.row end as row,
+        case when $2::text[] is null or l.channel = any ($2) then l.old end as old
     from rowbell.sync_log l
     where (l.xid >= pg_snapshot_xmax($1) or l.xid = any (array(select pg_snapshot_xip($1))))
         and ($3::pg_snapshot is null or pg_visible_in_snapshot(l.xid, $3))
@@ -35,4 +38,4 @@ select p.snapshot, p.highest, p.durable,
     o.xid, o.seq, o.channel, o.op, o.row_id, o.version, o.row::text, o.old::text, o.last_at, o.last_actor, o.last_branch
 from position p
 left join ordered o on $2::text[] is null or o.channel = any ($2)
-order by o.last_seq, o.place, o.op <> 'delete'
+order by o.last_seq, o.place, o.op <> 'delete', o.seq

@@ -2,6 +2,7 @@
 
 mod database;
 mod migrate;
+mod prune;
 mod seed;
 mod serve;
 mod tail;
@@ -49,6 +50,8 @@ enum Command {
     Channels(watch::Channels),
     /// Print changes as they commit.
     Tail(tail::Tail),
+    /// Empty what is past retention now.
+    Prune(prune::Prune),
 }
 
 /// Which database a command works on.
@@ -87,6 +90,7 @@ fn run(command: Command) -> Result<()> {
             Command::Unwatch(unwatch) => unwatch.run().await,
             Command::Channels(channels) => channels.run().await,
             Command::Tail(tail) => tail.run().await,
+            Command::Prune(prune) => prune.run().await,
         }
     })
 }
@@ -121,6 +125,7 @@ mod tests {
             "version_column",
             "replica",
             "since",
+            "keep",
             "json",
             "snapshot",
             "migrate",

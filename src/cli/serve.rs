@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::{TcpListener, lookup_host};
@@ -17,7 +18,7 @@ use crate::pg::connect::Connector;
 use crate::pg::embedded::{Cluster, ClusterOptions, StopMode};
 use crate::pg::migrate::migrate_up;
 use crate::server::Server;
-use crate::words::{Error, FeedConfig, RestConfig, Result, ServeConfig};
+use crate::words::{Error, FeedConfig, KeeperConfig, RestConfig, Result, ServeConfig};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +48,10 @@ pub struct Serve {
     /// PostgreSQL's own address for the listening connection, where the database URL leads to a pooler.
     #[arg(long, env = "ROWBELL_LISTEN_URL", hide_env_values = true, value_name = "URL")]
     listen_url: Option<String>,
+    /// How long changes are kept, for all nodes of the database: 7d, 36h, 30m. Left out: as it is there, at first 7d.
+    /// Where nodes are told different times, the last one started wins.
+    #[arg(long, env = "ROWBELL_RETENTION", value_parser = humantime::parse_duration, value_name = "TIME")]
+    retention: Option<Duration>,
     /// Listen beyond loopback without a token: whoever can reach the port can read everything.
     #[arg(long, env = "ROWBELL_INSECURE")]
     insecure: bool,
@@ -125,6 +130,7 @@ impl Serve {
             allow_origin: self.allow_origin.iter().filter(|origin| !origin.is_empty()).cloned().collect(),
             feed: FeedConfig::default(),
             rest: RestConfig::default(),
+            keeper: KeeperConfig { retention: self.retention, ..KeeperConfig::default() },
         };
         check_exposure(&config, self.insecure)?;
         Ok(config)

@@ -9,7 +9,7 @@ use super::{DatabaseArgs, say};
 use crate::feed::{Delivery, Feed, Opened, Start, Subscription};
 use crate::pg::migrate::check_schema;
 use crate::pg::pool::PoolOptions;
-use crate::words::{Cursor, Error, FeedConfig, Result, Topic};
+use crate::words::{Cursor, Error, FeedConfig, Result, Topic, parse_time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,8 +26,8 @@ It reads the database directly and needs no server. Every line of --json is a fr
 pub struct Tail {
     /// Channels joined by commas, or * for all.
     topic: String,
-    /// Continue after this cursor; left out: from now on.
-    #[arg(long, value_name = "CURSOR")]
+    /// Continue after this cursor, or since this time (2026-01-02T03:04:05Z); left out: from now on.
+    #[arg(long, value_name = "CURSOR|TIME")]
     since: Option<String>,
     /// First print all rows, then their changes.
     #[arg(long, conflicts_with = "since")]
@@ -45,6 +45,11 @@ impl Tail {
         let start = match &self.since {
             None if self.snapshot => Start::Snapshot,
             None => Start::Now,
+            Some(text) if text.contains(':') => {
+                let bad =
+                    || Error::usage("--since is not a time").with_hint("write it as 2026-01-02T03:04:05Z");
+                Start::At(parse_time(text).ok_or_else(bad)?)
+            }
             Some(text) => {
                 Start::After(Cursor::parse(text).map_err(|bad| Error::usage(format!("--since is {bad}")))?)
             }
@@ -73,7 +78,7 @@ impl Tail {
         let mut subscription = match feed.subscribe(topic, start).await? {
             Opened::Held(subscription) => *subscription,
             Opened::Reset(reason) => {
-                let told = format!("the cursor cannot be continued here ({})", reason.word());
+                let told = format!("that position cannot be continued here ({})", reason.word());
                 return Err(Error::refused(told).with_hint("leave --since out to start from now"));
             }
             Opened::UnknownChannel(name) => {
@@ -97,10 +102,6 @@ impl Tail {
                     return Err(Error::refused("the rows were read too slowly for one snapshot")
                         .with_hint("write them to a file, or page through them by REST"));
                 }
-                Delivery::SnapshotLost => {
-                    return Err(Error::unavailable("the database went away while the rows were read")
-                        .with_hint("run the same command again"));
-                }
                 Delivery::Unwatched => return Err(Error::refused("the channel is watched no longer")),
             };
             let text = std::str::from_utf8(&part)
@@ -112,7 +113,7 @@ impl Tail {
                 }
             }
         }
-        Ok(())
+        subscription.failure().map_or(Ok(()), Err)
     }
 }
 

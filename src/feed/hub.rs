@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::pg::log::Channels;
 use crate::words::frame::ResetReason;
-use crate::words::{Cursor, Origin, Topic};
+use crate::words::{Cursor, Origin, Snapshot, Topic};
 
 /// What travels down a topic's live stream.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ struct State {
     topics: HashMap<Topic, Stream>,
     /// Every watched channel.
     catalog: BTreeSet<Arc<str>>,
+    /// What was dropped of the log, by the last drain.
+    floor: Option<Snapshot>,
     /// Channels the last published drain read.
     drained: Covered,
     /// Channels the drain in flight reads; a joiner must be in both.
@@ -208,6 +210,11 @@ impl Hub {
         self.state().position.clone()
     }
 
+    /// True when something this position does not cover was dropped of the log.
+    pub(super) fn is_expired(&self, snapshot: &Snapshot) -> bool {
+        self.state().floor.as_ref().is_some_and(|floor| !snapshot.covers_all_of(floor))
+    }
+
     /// Sets the position of a feed that has none.
     pub(super) fn begin_at(&self, cursor: Arc<Cursor>) {
         self.state().position = Some(cursor);
@@ -254,6 +261,7 @@ impl Hub {
             stream.say(event, streams, self.backlog)
         });
         state.position = Some(Arc::clone(drain.cursor));
+        state.floor = drain.floor;
         state.drained = drain.covered;
         state.draining = None;
         drop(state);
@@ -297,6 +305,8 @@ pub struct Published<'a> {
     pub cursor: &'a Arc<Cursor>,
     /// How long a topic may stay silent while the position moves.
     pub quiet: Duration,
+    /// What was dropped of the log.
+    pub floor: Option<Snapshot>,
 }
 
 impl State {

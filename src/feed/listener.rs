@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::backoff::Backoff;
-use super::hub::{Covered, Published};
+use super::hub::Published;
 use super::publish::Dispatch;
 use crate::pg::backend::Backend;
 use crate::pg::connect::Connector;
 use crate::pg::link::{Link, Message};
-use crate::pg::log::{self as pg_log, Batch, Statement};
+use crate::pg::log::{self as pg_log, Batch, Drained, Statement};
 use crate::pg::{bell, catalog, migrate, origin};
 use crate::words::{Cursor, Error, Origin, Result};
 
@@ -236,19 +236,26 @@ impl Listener {
             let channels = covered.channels();
             pg_log::drain(client, &connected.drain, &from.snapshot, &channels, config.drain_limit).await?
         };
+        if drained.floor.as_ref().is_some_and(|floor| !from.snapshot.covers_all_of(floor)) {
+            // The next connection finds that its position is past retention.
+            return Err(Error::unavailable("the log was emptied before it was read"));
+        }
+        let Drained { position, batch, floor } = drained;
+        let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: position });
+        if !cursor.fits() {
+            log::warn!(
+                "{} transactions are open: nothing is told until they are fewer, because no cursor could name them",
+                cursor.snapshot.in_progress().len()
+            );
+            return Ok(());
+        }
         stats.drains.add(1);
-        self.count(&drained.batch);
-        let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: drained.position });
-        self.publish(number, covered, &drained.batch, &cursor);
+        self.count(&batch);
+        let mut dispatch = Dispatch::prepare(&batch, &cursor, config.frame_limit, hub.topic_names());
+        let published = Published { number, covered, cursor: &cursor, quiet: config.quiet, floor };
+        hub.publish(published, |topic, silent| dispatch.event_for(topic, silent));
         hub.end_unwatched();
         Ok(())
-    }
-
-    fn publish(&self, number: u64, covered: Covered, batch: &Batch, cursor: &Arc<Cursor>) {
-        let Shared { hub, config, .. } = &*self.shared;
-        let mut dispatch = Dispatch::prepare(batch, cursor, config.frame_limit, hub.topic_names());
-        let published = Published { number, covered, cursor, quiet: config.quiet };
-        hub.publish(published, |topic, silent| dispatch.event_for(topic, silent));
     }
 
     fn count(&self, batch: &Batch) {

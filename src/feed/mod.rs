@@ -3,7 +3,9 @@
 //! One listening connection per process drains the log when a bell rings; everyone else subscribes here.
 
 mod backoff;
+mod catch_up;
 mod hub;
+mod keeper;
 mod listener;
 mod poll;
 mod publish;
@@ -12,13 +14,14 @@ mod subscription;
 pub mod stats;
 
 pub use backoff::Backoff;
+pub use keeper::Keeper;
 pub use listener::Listener;
 pub use poll::{Polled, Portion};
 pub use stats::Stats;
 pub use subscription::{Delivery, Opened, Start, Subscription};
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::pg::connect::Connector;
 use crate::pg::origin;
@@ -59,7 +62,8 @@ impl Feed {
 
     /// Holds a position for a topic: from now on, or continuing where the client was.
     ///
-    /// An error means that the database is away (`is_unavailable`); the caller may try again.
+    /// An error means that the database is away (`is_unavailable`), where the caller may try again, or that the time
+    /// to start at is still to come (`is_usage`).
     pub async fn subscribe(&self, topic: Topic, start: Start) -> Result<Opened> {
         let waiting = tokio::time::timeout(PATIENCE, self.open(topic, start)).await;
         waiting.unwrap_or_else(|_| Err(Error::unavailable("the database did not answer in time")))
@@ -71,6 +75,10 @@ impl Feed {
         let (seen, rows) = match start {
             Start::Now => (None, None),
             Start::After(cursor) => (Some(cursor), None),
+            Start::At(time) => match self.position_at(time).await? {
+                Some(cursor) => (Some(cursor), None),
+                None => return Ok(Opened::Reset(ResetReason::Expired)),
+            },
             Start::Snapshot => match self.0.snapshots.open(topic.channels()).await? {
                 Taken::Open(taken) => (Some(taken.cursor.clone()), Some(taken)),
                 Taken::UnknownChannel(name) => return Ok(Opened::UnknownChannel(name)),
@@ -109,17 +117,29 @@ impl Feed {
         }
     }
 
-    /// Why a cursor cannot be continued, none where it can; and the origin for which that holds.
-    async fn judge(&self, cursor: &Cursor) -> Result<(Origin, Option<ResetReason>)> {
+    /// The position of a time; none from before the first that is known.
+    async fn position_at(&self, time: SystemTime) -> Result<Option<Cursor>> {
+        let here = self.here().await;
+        let client = self.0.pool.client("could not look for a position by its time").await?;
+        origin::position_at(&client, here.installation, time).await
+    }
+
+    /// Which database the feed speaks of, once it knows.
+    async fn here(&self) -> Origin {
         let hub = &self.0.hub;
-        let here = loop {
+        loop {
             match hub.position() {
-                Some(position) => break position.origin,
+                Some(position) => return position.origin,
                 None => hub.drained(hub.next_drain()).await,
             }
-        };
+        }
+    }
+
+    /// Why a cursor cannot be continued, none where it can; and the origin for which that holds.
+    async fn judge(&self, cursor: &Cursor) -> Result<(Origin, Option<ResetReason>)> {
+        let here = self.here().await;
         if cursor.origin == here {
-            return Ok((here, None));
+            return Ok((here, self.0.hub.is_expired(&cursor.snapshot).then_some(ResetReason::Expired)));
         }
         let client = self.0.pool.client("could not judge a cursor").await?;
         Ok((here, origin::judge(&client, here, cursor).await?))

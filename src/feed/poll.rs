@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{Feed, Opened, Start, Subscription};
 use crate::pg::log::{self, Channels, Reach, Reading};
 use crate::words::frame::{AnswerEncoder, ResetReason};
-use crate::words::{Cursor, Op, Result, Topic, Xid};
+use crate::words::{Cursor, Error, Op, Result, Topic, Xid};
 
 /// What became of a poll.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Portion {
             }
             if self.open != Some(head.xid) {
                 if self.weight >= self.enough {
-                    return Ok(self.finish());
+                    return self.finish().await;
                 }
                 self.open = Some(head.xid);
                 self.commits += 1;
@@ -108,13 +108,17 @@ impl Portion {
                 return Ok(Some(piece));
             }
         }
-        Ok(self.finish())
+        self.finish().await
     }
 
-    fn finish(&mut self) -> Option<Bytes> {
+    async fn finish(&mut self) -> Result<Option<Bytes>> {
+        // Looked at after reading: a part of it may have been dropped before the read began.
+        if self.reading.floor().await?.is_some_and(|floor| !self.since.snapshot.covers_all_of(&floor)) {
+            return Err(Error::unavailable("a part of the log was dropped before it was read"));
+        }
         let snapshot = self.reach.position(&self.since.snapshot, &self.until.snapshot, self.commits);
         let cursor = Cursor { origin: self.until.origin, snapshot };
         let more = self.reach.more || self.commits < self.reach.taken.len();
-        self.encoder.take().map(|encoder| encoder.finish(&cursor, more))
+        Ok(self.encoder.take().map(|encoder| encoder.finish(&cursor, more)))
     }
 }

@@ -50,8 +50,13 @@ impl<'a> Dispatch<'a> {
     }
 
     fn encode(&self, topic: &Topic) -> Option<Event> {
-        let Batch::Commits(commits) = self.batch else {
-            return Some(Event::Behind(Arc::clone(self.cursor)));
+        let commits = match self.batch {
+            Batch::Commits(commits) => commits,
+            Batch::TooLarge(channels) => {
+                let concerned =
+                    channels.as_ref().is_none_or(|names| names.iter().any(|name| topic.holds(name)));
+                return concerned.then(|| Event::Behind(Arc::clone(self.cursor)));
+            }
         };
         let mut encoder = CommitsEncoder::new(topic, self.frame_limit);
         let mut parts = Vec::new();

@@ -2,18 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::Shared;
-use super::backoff::Backoff;
+use super::catch_up::{CatchUp, Ended, Step};
 use super::hub::{Event, Place};
 use super::snapshot::{Frames, Told};
-use crate::pg::log::{Channels, Reading, read_between};
-use crate::words::frame::{CommitsEncoder, ResetReason};
-use crate::words::{Cursor, Op, Result, Topic};
+use crate::words::frame::ResetReason;
+use crate::words::{Cursor, Error, Topic};
 
 /// Where a subscription begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +23,9 @@ pub enum Start {
     After(Cursor),
     /// With all rows of the topic's channels, then exactly after the snapshot they were read in.
     Snapshot,
+    /// After the newest position known that is not later than this time: all that committed since, and what committed
+    /// a moment before.
+    At(SystemTime),
 }
 
 /// What became of a wish to subscribe.
@@ -48,8 +50,6 @@ pub enum Delivery {
     Unwatched,
     /// The subscription ended: the client read its rows more slowly than one transaction may live.
     SnapshotTooSlow,
-    /// The subscription ended: the database went away while its rows were read.
-    SnapshotLost,
 }
 
 /// A held position of one topic; dropped, it is given up.
@@ -64,35 +64,14 @@ pub struct Subscription {
     /// The rows it begins with, while there are more.
     rows: Option<Frames>,
     /// The log between `cursor` and `place.position`, while there is something in it.
-    behind: Option<Behind>,
-    /// Parts of a frame that wait to be handed out, and the cursor after them.
-    parts: VecDeque<Bytes>,
-    after_parts: Arc<Cursor>,
+    behind: Option<CatchUp>,
+    /// Parts of frames that wait to be handed out; with each that ends a frame the cursor after it.
+    parts: VecDeque<(Bytes, Option<Arc<Cursor>>)>,
     /// What ends the subscription once the parts are handed out.
     end: Option<Delivery>,
     ended: bool,
-}
-
-/// A read of the log on its way into a frame.
-#[derive(Debug)]
-struct Behind {
-    until: Arc<Cursor>,
-    /// The rows, while the connection lives.
-    reading: Option<Reading>,
-    encoder: CommitsEncoder,
-    /// Changes already in the frame. A read that broke off is repeated, and yields the same changes in the same
-    /// order, so these are passed over.
-    taken: usize,
-    /// A channel of the topic ended on the way.
-    ended: bool,
-    backoff: Backoff,
-}
-
-/// What one step through the log came to.
-enum Step {
-    Part(Bytes),
-    Finished,
-    Reset,
+    /// Why it ended, where that was a fault.
+    failure: Option<Error>,
 }
 
 impl Subscription {
@@ -105,7 +84,6 @@ impl Subscription {
     ) -> Self {
         shared.stats.subscriptions.hold();
         let until = Arc::clone(&place.position);
-        let after_parts = Arc::clone(&cursor);
         let mut subscription = Self {
             shared,
             topic,
@@ -114,9 +92,9 @@ impl Subscription {
             rows,
             behind: None,
             parts: VecDeque::new(),
-            after_parts,
             end: None,
             ended: false,
+            failure: None,
         };
         subscription.fall_behind(until);
         subscription
@@ -144,72 +122,80 @@ impl Subscription {
     }
 
     /// The next thing to send; after `Reset` or `Unwatched`, none.
+    /// Why the subscription ended without a last delivery; taken once.
+    pub fn failure(&mut self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// The next thing to send; after `Reset` or `Unwatched`, none. None without either is a fault: see `failure`.
     ///
     /// Not cancel-safe: drive one call to its end, e.g. inside `futures::stream::unfold`.
     pub async fn next(&mut self) -> Option<Delivery> {
         while !self.ended {
             if let Some(rows) = &mut self.rows {
                 let told = rows.recv().await;
-                return Some(self.tell_rows(told));
+                return self.tell_rows(told);
             }
-            if let Some(part) = self.parts.pop_front() {
-                if self.parts.is_empty() {
-                    self.cursor = Arc::clone(&self.after_parts);
-                }
+            if let Some((part, cursor)) = self.parts.pop_front() {
+                self.cursor = cursor.unwrap_or_else(|| Arc::clone(&self.cursor));
                 return Some(Delivery::Frame(part));
             }
-            let delivery = match (self.end.take(), self.behind.take()) {
+            let end = match (self.end.take(), self.behind.take()) {
                 (Some(end), _) => Some(end),
                 (None, Some(behind)) => self.read_on(behind).await,
                 (None, None) => self.listen().await,
             };
-            match delivery {
-                Some(Delivery::Frame(part)) => return Some(Delivery::Frame(part)),
-                Some(end) => {
-                    self.ended = true;
-                    return Some(end);
-                }
-                None => {}
+            if end.is_some() {
+                self.ended = true;
+                return end;
             }
         }
         None
     }
 
-    fn tell_rows(&mut self, told: Option<Told>) -> Delivery {
+    fn tell_rows(&mut self, told: Option<Told>) -> Option<Delivery> {
         match told {
-            Some(Told::Rows(frame)) => return Delivery::Frame(frame),
+            Some(Told::Rows(frame)) => Some(Delivery::Frame(frame)),
             Some(Told::Last(frame)) => {
                 self.rows = None;
-                return Delivery::Frame(frame);
+                Some(Delivery::Frame(frame))
             }
-            Some(Told::TooSlow) | None => self.ended = true,
+            Some(Told::TooSlow) => {
+                self.ended = true;
+                Some(Delivery::SnapshotTooSlow)
+            }
+            None => {
+                self.ended = true;
+                self.failure = Some(Error::unavailable("the database went away while the rows were read"));
+                None
+            }
         }
-        if told.is_some() { Delivery::SnapshotTooSlow } else { Delivery::SnapshotLost }
     }
 
     fn fall_behind(&mut self, until: Arc<Cursor>) {
         if self.cursor.snapshot == until.snapshot {
             return;
         }
-        let encoder = CommitsEncoder::new(&self.topic, self.shared.config.frame_limit);
-        let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         self.shared.stats.catch_ups.add(1);
-        self.behind = Some(Behind { until, reading: None, encoder, taken: 0, ended: false, backoff });
+        self.behind = Some(CatchUp::new(&self.shared, &self.topic, &self.cursor.snapshot, until));
     }
 
-    fn hold_parts(&mut self, parts: impl IntoIterator<Item = Bytes>, cursor: Arc<Cursor>) {
-        self.parts.extend(parts);
-        self.after_parts = cursor;
+    /// Holds the parts of one frame, of which the last carries the cursor.
+    fn hold_frame(&mut self, parts: &[Bytes], cursor: Arc<Cursor>) {
+        self.parts.extend(parts.iter().map(|part| (part.clone(), None)));
+        if let Some((_, after)) = self.parts.back_mut() {
+            *after = Some(cursor);
+        }
     }
 
     /// Follows the live stream.
     async fn listen(&mut self) -> Option<Delivery> {
         match self.place.events.recv().await {
-            Ok(Event::Frame(parts, cursor)) => self.hold_parts(parts.iter().cloned(), cursor),
+            Ok(Event::Frame(parts, cursor)) => self.hold_frame(&parts, cursor),
             Ok(Event::Behind(until)) => self.fall_behind(until),
             Ok(Event::Reset(reason)) => return Some(Delivery::Reset(reason)),
             Ok(Event::Last(parts, cursor)) => {
-                self.hold_parts(parts.iter().cloned(), cursor);
+                self.hold_frame(&parts, cursor);
                 self.end = Some(Delivery::Unwatched);
             }
             Ok(Event::Unwatched) => return Some(Delivery::Unwatched),
@@ -250,63 +236,24 @@ impl Subscription {
         }
     }
 
-    /// Reads the log until a part is full or the end is reached.
-    async fn read_on(&mut self, mut behind: Behind) -> Option<Delivery> {
-        match self.step(&mut behind).await {
-            Ok(Step::Part(part)) => {
+    /// Reads the log once more.
+    async fn read_on(&mut self, mut behind: CatchUp) -> Option<Delivery> {
+        match behind.step(&self.shared, &self.topic).await {
+            Step::On(parts) => {
+                self.parts.extend(parts);
                 self.behind = Some(behind);
-                Some(Delivery::Frame(part))
             }
-            Ok(Step::Finished) => {
-                let last = behind.encoder.finish(&behind.until);
-                self.hold_parts([last], behind.until);
-                self.end = behind.ended.then_some(Delivery::Unwatched);
-                None
+            Step::Arrived(parts, ended) => {
+                self.parts.extend(parts);
+                self.end = (ended == Ended::Yes).then_some(Delivery::Unwatched);
             }
-            Ok(Step::Reset) => Some(Delivery::Reset(ResetReason::Schema)),
-            Err(error) => {
-                log::warn!("a subscriber's read of the log broke off and is repeated: {}", error.report());
-                behind.reading = None;
-                tokio::time::sleep(behind.backoff.pause()).await;
-                self.behind = Some(behind);
-                None
+            Step::Reset(reason) => return Some(Delivery::Reset(reason)),
+            Step::Failed(error) => {
+                self.failure = Some(error);
+                self.ended = true;
             }
         }
-    }
-
-    async fn step(&self, behind: &mut Behind) -> Result<Step> {
-        let mut skip = 0;
-        if behind.reading.is_none() {
-            let channels =
-                self.topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
-            let (since, until) = (&self.cursor.snapshot, &behind.until.snapshot);
-            behind.reading = Some(read_between(&self.shared.pool, since, until, &channels).await?);
-            skip = behind.taken;
-        }
-        let Some(reading) = behind.reading.as_mut() else {
-            return Ok(Step::Finished);
-        };
-        while let Some((head, change)) = reading.next().await? {
-            if skip > 0 {
-                skip -= 1;
-                continue;
-            }
-            match change.op {
-                Op::Resync => return Ok(Step::Reset),
-                Op::Unwatch if self.topic.channels().is_none() => return Ok(Step::Reset),
-                // The topic's other channels go on to the end, which is what the cursor claims.
-                Op::Unwatch => {
-                    behind.ended = true;
-                    continue;
-                }
-                Op::Insert | Op::Update | Op::Delete | Op::Truncate => {}
-            }
-            behind.taken += 1;
-            if let Some(part) = behind.encoder.push(&head, &change) {
-                return Ok(Step::Part(part));
-            }
-        }
-        Ok(Step::Finished)
+        None
     }
 }
 

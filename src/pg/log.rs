@@ -1,5 +1,6 @@
 //! Reading the log: what committed between two positions.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,10 +12,12 @@ use tokio_postgres::{Client, Row, RowStream};
 
 use super::fault::database_error;
 use super::pool::{Lent, Pool};
+use super::retention;
 use super::rows::{PgSnapshot, Xid8};
 use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid};
 
 const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
+const CHANNELS_BETWEEN: &str = include_str!("../../sql/queries/channels_between.sql");
 const POSITION_NOW: &str = include_str!("../../sql/queries/position_now.sql");
 const FIRST_COMMITS: &str = include_str!("../../sql/queries/first_commits.sql");
 const FLUSH_LOG: &str = include_str!("../../sql/queries/flush_log.sql");
@@ -29,7 +32,7 @@ pub enum Channels {
 }
 
 impl Channels {
-    fn names(&self) -> Option<Vec<&str>> {
+    pub(super) fn names(&self) -> Option<Vec<&str>> {
         match self {
             Channels::All => None,
             Channels::Only(names) => Some(names.iter().map(|name| &**name).collect()),
@@ -44,6 +47,8 @@ pub struct Drained {
     pub position: Snapshot,
     /// What committed on the way there.
     pub batch: Batch,
+    /// What was dropped of the log by then: where the start does not cover it, the batch may have a hole.
+    pub floor: Option<Snapshot>,
 }
 
 /// What a drain brought.
@@ -51,8 +56,9 @@ pub struct Drained {
 pub enum Batch {
     /// Commits in order.
     Commits(Vec<Commit>),
-    /// More than fits into memory: whoever wants it reads the log by themselves.
-    TooLarge,
+    /// More than fits into memory: whoever wants it reads the log by themselves. With the channels it is about,
+    /// where they are known.
+    TooLarge(Option<BTreeSet<String>>),
 }
 
 /// The position "now", cut and durable.
@@ -64,7 +70,8 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
 /// Goes from a position to "now" without reading what lies between, however much it is.
 pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
-    Ok(Drained { position: position_after(&snapshot, highest, since), batch: Batch::TooLarge })
+    let position = position_after(&snapshot, highest, since);
+    Ok(Drained { position, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
 }
 
 /// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
@@ -77,7 +84,7 @@ async fn durable_now(client: &Client) -> Result<(Snapshot, Xid)> {
 }
 
 /// A snapshot, cut; never claiming less than the position it started from.
-fn position_after(snapshot: &Snapshot, highest: Xid, since: &Snapshot) -> Snapshot {
+pub(super) fn position_after(snapshot: &Snapshot, highest: Xid, since: &Snapshot) -> Snapshot {
     snapshot.cut(highest.max(since.xmax().saturating_sub(1)))
 }
 
@@ -109,7 +116,7 @@ pub async fn drain(
         if header.is_none() {
             header = Some(Header::read(&row)?);
         }
-        if let Some((head, change)) = read_change(&row)? {
+        if let Some((head, change)) = read_change(&row, 3)? {
             gathering.add(head, change);
         }
         if gathering.weight > limit {
@@ -122,15 +129,31 @@ pub async fn drain(
     if !header.durable {
         wait_until_durable(client).await?;
     }
-    let batch = if gathering.too_large { Batch::TooLarge } else { Batch::Commits(gathering.commits) };
-    Ok(Drained { position: position_after(&header.snapshot, header.highest.unwrap_or(0), since), batch })
+    let position = position_after(&header.snapshot, header.highest.unwrap_or(0), since);
+    let batch = if gathering.too_large {
+        Batch::TooLarge(Some(channels_between(client, since, &position).await?))
+    } else {
+        Batch::Commits(gathering.commits)
+    };
+    Ok(Drained { position, batch, floor: retention::floor(client).await? })
 }
 
-/// Everything visible at `until` and not at `since`, one change after the other.
+/// The channels with changes between two positions.
+async fn channels_between(client: &Client, since: &Snapshot, until: &Snapshot) -> Result<BTreeSet<String>> {
+    let (from, to) = (PgSnapshot(since.clone()), PgSnapshot(until.clone()));
+    let rows = client
+        .query_typed(CHANNELS_BETWEEN, &[(&from, Type::PG_SNAPSHOT), (&to, Type::PG_SNAPSHOT)])
+        .await
+        .map_err(|error| database_error("could not look who has something to read", error))?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
+/// Everything visible at `until` and not at `since`, one change after the other: a poll's answer, which is short.
 pub struct Reading {
-    rows: Pin<Box<RowStream>>,
+    /// None once nobody wants more of them.
+    rows: Option<Pin<Box<RowStream>>>,
     // Held so that the connection goes back to the pool only when the rows have been read.
-    _client: Lent,
+    client: Lent,
 }
 
 /// Begins to read from one position to another on a pooled connection.
@@ -147,7 +170,7 @@ pub async fn read_between(
     // Not prepared: the plan fits the distance, and a pooler in transaction mode does not mind.
     let rows = client.query_typed_raw(CHANGES_SINCE, parameters).await;
     let rows = rows.map_err(|error| database_error("could not read the log", error))?;
-    Ok(Reading { rows: Box::pin(rows), _client: client })
+    Ok(Reading { rows: Some(Box::pin(rows)), client })
 }
 
 impl fmt::Debug for Reading {
@@ -157,12 +180,19 @@ impl fmt::Debug for Reading {
 }
 
 impl Reading {
+    /// What was dropped of the log by now; ends the reading, since the answer comes after all rows.
+    pub async fn floor(&mut self) -> Result<Option<Snapshot>> {
+        self.rows = None;
+        retention::floor(&self.client).await
+    }
+
     /// The next change and the commit it belongs to; none at the end.
     pub async fn next(&mut self) -> Result<Option<(CommitHead, Change)>> {
         let failed = |error| database_error("could not read the log", error);
-        match self.rows.try_next().await.map_err(failed)? {
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        match rows.try_next().await.map_err(failed)? {
             // A row without a change is the position alone.
-            Some(row) => read_change(&row),
+            Some(row) => read_change(&row, 3),
             None => Ok(None),
         }
     }
@@ -259,28 +289,38 @@ impl Gathering {
     }
 }
 
-fn read_change(row: &Row) -> Result<Option<(CommitHead, Change)>> {
-    let Some(Xid8(xid)) = get(row, 3)? else {
+/// The commit and the change of a row whose columns begin with the transaction at `first`.
+pub(super) fn read_change(row: &Row, first: usize) -> Result<Option<(CommitHead, Change)>> {
+    let Some(Xid8(xid)) = get(row, first)? else {
         return Ok(None);
     };
-    let head = CommitHead { xid, at: get(row, 11)?, actor: get(row, 12)?, branch: get(row, 13)? };
-    let word: &str = get(row, 6)?;
-    let op = Op::from_word(word)
-        .ok_or_else(|| Error::unexpected("the log holds an op this version does not know"))?;
-    let channel = Arc::from(get::<&str>(row, 5)?);
-    let change = Change {
-        seq: get(row, 4)?,
-        channel,
-        op,
-        id: get(row, 7)?,
-        version: get(row, 8)?,
-        row: get(row, 9)?,
-        old: get(row, 10)?,
+    let change = read_change_of(row, first + 1)?;
+    let head = CommitHead {
+        xid,
+        at: get(row, first + 8)?,
+        actor: get(row, first + 9)?,
+        branch: get(row, first + 10)?,
     };
     Ok(Some((head, change)))
 }
 
-fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
+/// The change of a row whose columns begin with the number at `first`.
+pub(super) fn read_change_of(row: &Row, first: usize) -> Result<Change> {
+    let word: &str = get(row, first + 2)?;
+    let op = Op::from_word(word)
+        .ok_or_else(|| Error::unexpected("the log holds an op this version does not know"))?;
+    Ok(Change {
+        seq: get(row, first)?,
+        channel: Arc::from(get::<&str>(row, first + 1)?),
+        op,
+        id: get(row, first + 3)?,
+        version: get(row, first + 4)?,
+        row: get(row, first + 5)?,
+        old: get(row, first + 6)?,
+    })
+}
+
+pub(super) fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
     row.try_get(column)
         .map_err(|error| Error::unexpected("the log holds a value of an unexpected type").with_source(error))
 }

@@ -24,4 +24,7 @@ pub mod origin;
 pub mod catalog;
 pub mod bell;
 pub mod log;
+pub mod retention;
+pub mod catch_up;
+pub mod keeper;
 pub mod resource;

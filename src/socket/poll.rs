@@ -105,7 +105,8 @@ impl Poll {
         let deadline = Instant::now() + self.wait;
         let mut cursor = match self.start.clone() {
             Start::After(cursor) => cursor,
-            Start::Now => return self.begin(edge).await,
+            Start::Now => return Ok(whole(edge, nothing(&self.begin(edge).await?))),
+            Start::At(_) => self.begin(edge).await?,
             Start::Snapshot => return self.begin_with_rows(edge, room).await,
         };
         loop {
@@ -124,11 +125,11 @@ impl Poll {
         }
     }
 
-    /// Where to poll from: the position of now, without what came before.
-    async fn begin(&self, edge: &Edge) -> Result<Response, Problem> {
+    /// Where to poll from, without what came before.
+    async fn begin(&self, edge: &Edge) -> Result<Cursor, Problem> {
         let mut news = edge.feed().follow(self.topic.clone(), self.start.clone());
         match news.next().await {
-            Some(News::Held(cursor)) => Ok(whole(edge, nothing(&cursor))),
+            Some(News::Held(cursor)) => Ok(cursor),
             Some(news) => Err(ended(news)),
             None => Err(Problem::internal()),
         }

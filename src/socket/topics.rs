@@ -94,8 +94,9 @@ async fn step(following: Following) -> Option<(News, Following)> {
                 Some(Delivery::Reset(reason)) => News::Reset(reason),
                 Some(Delivery::Unwatched) => News::Unwatched,
                 Some(Delivery::SnapshotTooSlow) => News::SnapshotTooSlow,
-                Some(Delivery::SnapshotLost) => News::Failed(Error::unavailable("a snapshot broke off")),
-                None => News::Failed(Error::unavailable("the feed stopped")),
+                None => News::Failed(
+                    subscription.failure().unwrap_or_else(|| Error::unavailable("the feed stopped")),
+                ),
             };
             Some((news, Following::Over))
         }

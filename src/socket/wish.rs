@@ -2,7 +2,7 @@
 
 use crate::feed::Start;
 use crate::words::frame::{ErrorFrame, Subscribe};
-use crate::words::{Cursor, Topic};
+use crate::words::{Cursor, Topic, parse_time};
 
 /// A subscription that can be asked of the feed.
 #[derive(Debug, PartialEq)]
@@ -34,10 +34,10 @@ impl Wish {
             None if subscribe.snapshot => Start::Snapshot,
             None => Start::Now,
             // No cursor holds a colon, and every time of day does.
-            Some(since) if since.contains(':') => {
-                let message = "continuing since a time is not served by this version: give a cursor";
-                return refused("bad_value", message);
-            }
+            Some(since) if since.contains(':') => match parse_time(since) {
+                Some(time) => Start::At(time),
+                None => return refused("bad_value", "not a time: write it as 2026-01-02T03:04:05Z"),
+            },
             Some(since) => match Cursor::parse(since) {
                 Ok(cursor) => Start::After(cursor),
                 Err(error) => return refused("bad_value", &error.to_string()),
@@ -61,6 +61,7 @@ mod tests {
     use super::*;
     use crate::words::{Origin, Snapshot};
     use serde_json::json;
+    use std::time::{Duration, UNIX_EPOCH};
 
     fn frame(topic: &str, since: Option<&str>, snapshot: bool) -> Subscribe {
         Subscribe {
@@ -79,6 +80,14 @@ mod tests {
         assert_eq!((wish.topic.text(), wish.start), ("a,b", Start::After(cursor)));
         assert_eq!(Wish::read(&frame("a", None, false)).unwrap().start, Start::Now);
         assert_eq!(Wish::read(&frame("a", None, true)).unwrap().start, Start::Snapshot);
+        let moment = UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        for time in ["2026-01-01T00:00:00Z", "2026-01-01T02:00:00+02:00"] {
+            assert_eq!(
+                Wish::read(&frame("a", Some(time), false)).unwrap().start,
+                Start::At(moment),
+                "{time}"
+            );
+        }
     }
 
     #[test]
@@ -89,8 +98,8 @@ mod tests {
             (frame("b,a", Some("x"), true), "bad_value", "a,b"),
             (frame("a", Some("nonsense"), false), "bad_value", "a"),
             (frame("a", Some(""), false), "bad_value", "a"),
-            (frame("a", Some("2026-01-01T00:00:00Z"), false), "bad_value", "a"),
-            (frame("a", Some("2026-01-01T00:00:00+02:00"), false), "bad_value", "a"),
+            (frame("a", Some("2026-01-01T00:00:00"), false), "bad_value", "a"),
+            (frame("a", Some("2026-01-01T00:00:00 02:00"), false), "bad_value", "a"),
         ] {
             let told = Wish::read(&subscribe).unwrap_err();
             let shown = (told.code, told.topic.as_deref(), told.reference);

@@ -20,6 +20,25 @@ pub struct ServeConfig {
     pub feed: FeedConfig,
     /// What REST requests may take.
     pub rest: RestConfig,
+    /// How the log is kept.
+    pub keeper: KeeperConfig,
+}
+
+/// How the log is kept. One node does it for all.
+#[derive(Debug, Clone)]
+pub struct KeeperConfig {
+    /// How long changes are kept; none leaves what the database says.
+    pub retention: Option<Duration>,
+    /// How often a tick is written while changes flow, and how often other nodes ask for their turn.
+    pub beat: Duration,
+    /// How often what is past retention is emptied.
+    pub tidy: Duration,
+}
+
+impl Default for KeeperConfig {
+    fn default() -> Self {
+        Self { retention: None, beat: Duration::from_secs(1), tidy: Duration::from_secs(30) }
+    }
 }
 
 /// What REST requests may take.
@@ -69,6 +88,10 @@ pub struct FeedConfig {
     pub frame_limit: usize,
     /// Bytes of one drain that are held in memory; a larger one is read from the log by each session instead.
     pub drain_limit: usize,
+    /// Bytes one read of the log brings into memory for a session that is behind.
+    pub chunk: usize,
+    /// Log rows between two cursors of a session that is behind.
+    pub step: usize,
     /// Frames a topic keeps for sessions that are a little behind; those further behind read the log.
     pub backlog: usize,
     /// Sessions one node accepts.
@@ -93,6 +116,8 @@ impl Default for FeedConfig {
             stuck: Duration::from_secs(30),
             frame_limit: 1 << 20,
             drain_limit: 16 << 20,
+            chunk: 256 << 10,
+            step: 2048,
             backlog: 64,
             max_sessions: 20_000,
             max_topics: 100,

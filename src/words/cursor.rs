@@ -13,8 +13,10 @@ use std::fmt;
 /// A transaction id with its epoch (`xid8`); never wraps around.
 pub type Xid = u64;
 
-/// Longest text a cursor may have; a longer one is not ours.
-const LONGEST_TEXT: usize = 16 * 1024;
+/// Longest text a cursor may have; a longer one is not ours, and none is handed out.
+const LONGEST_TEXT: usize = 4 * 1024;
+/// That many ids in progress always fit: none takes more than ten bytes.
+const ALWAYS_FIT: usize = 300;
 const FORMAT: u8 = 1;
 
 /// Which transactions are covered: all below `xmax` but those in progress.
@@ -117,6 +119,11 @@ impl fmt::Display for BadCursor {
 impl std::error::Error for BadCursor {}
 
 impl Cursor {
+    /// Whether its text is short enough to be handed out; with some thousand open writers it is not.
+    pub fn fits(&self) -> bool {
+        self.snapshot.in_progress.len() <= ALWAYS_FIT || self.to_string().len() <= LONGEST_TEXT
+    }
+
     /// Reads a cursor from the text a client sent back.
     pub fn parse(text: &str) -> Result<Self, BadCursor> {
         if text.len() > LONGEST_TEXT {

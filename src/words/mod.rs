@@ -8,13 +8,15 @@ pub mod filter;
 pub mod frame;
 pub mod query;
 pub mod row;
+pub mod time;
 pub mod topic;
 
 pub use change::{Change, Commit, CommitHead, Op};
-pub use config::{FeedConfig, RestConfig, ServeConfig};
+pub use config::{FeedConfig, KeeperConfig, RestConfig, ServeConfig};
 pub use cursor::{BadCursor, Cursor, Origin, Snapshot, Xid};
 pub use error::{Error, Result};
 pub use filter::{BadQuery, Comparison, Condition, Test, Truth};
 pub use query::{ListQuery, Ordering};
 pub use row::RowBody;
+pub use time::parse_time;
 pub use topic::{BadTopic, Topic};

@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rowbell::pg::catch_up::{Stride, Walk};
 use rowbell::pg::link::Link;
 use rowbell::pg::log::{self, Channels};
 use rowbell::pg::pool::PoolOptions;
@@ -201,15 +202,19 @@ async fn commits_are_ordered_by_their_last_change() {
     assert_eq!(lines(&item.reader.drain().await), expected);
 }
 
-/// Everything `read_between` says, with the transaction of each change.
+/// Everything a walk says, with the transaction of each change.
 async fn between(item: &Mirror, since: &Snapshot, until: &Snapshot) -> Vec<(u64, Change)> {
     let pool = item.database.connector.pool(PoolOptions::of(2)).unwrap();
-    let mut reading = log::read_between(&pool, since, until, &Channels::All).await.unwrap();
+    let stride = Stride { bytes: 1 << 20, rows: 1000 };
+    let mut walk = Walk::new(since.clone(), until.clone(), Channels::All, stride);
     let mut changes = Vec::new();
-    while let Some((head, change)) = reading.next().await.unwrap() {
-        changes.push((head.xid, change));
+    loop {
+        let chunk = walk.read(&pool).await.unwrap();
+        changes.extend(chunk.changes.into_iter().map(|(head, change)| (head.xid, change)));
+        if chunk.reached.as_ref() == Some(until) {
+            return changes;
+        }
     }
-    changes
 }
 
 #[tokio::test]

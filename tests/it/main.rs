@@ -8,6 +8,8 @@
 )]
 
 mod business;
+mod catch_up;
+mod claims;
 mod cli;
 mod client;
 mod connect;
@@ -18,10 +20,12 @@ mod examples;
 mod faults;
 mod feed;
 mod flow;
+mod keeper;
 mod migrate;
 mod pool;
 mod rest;
 mod restart;
+mod retention;
 mod schema;
 mod seam;
 mod snapshot;

@@ -2,9 +2,9 @@
 
 use crate::project::{File, files, report};
 
-/// Functions without `set search_path`, which would keep PostgreSQL from inlining them: one stands in every log
-/// row's default, the other in every trigger. Their bodies are bound when they are created.
-const INLINED: [&str; 2] = ["rowbell.slot", "rowbell.ring"];
+/// Functions without `set search_path`, which would keep PostgreSQL from inlining them: they stand in the defaults of
+/// every log row and in every trigger. Their bodies are bound when they are created.
+const INLINED: [&str; 3] = ["rowbell.slot", "rowbell.ring", "rowbell.settled"];
 
 const REVOKE: &str = "revoke all on all functions in schema rowbell from public";
 

@@ -122,6 +122,10 @@ impl Session {
 
     fn fail(&mut self, topic: &Topic, error: &Error) -> Flow {
         let reference = self.topics.remove(topic).and_then(|following| following.reference);
+        if error.is_usage() {
+            self.complain("bad_value", error.to_string(), topic, reference);
+            return Flow::Continue(());
+        }
         if !error.is_unavailable() {
             log::error!("could not serve a subscription: {}", error.report());
             return Flow::Break(End::Closed(Close::Internal));

@@ -12,7 +12,9 @@ use futures::stream::{self, BoxStream, StreamExt};
 use rowbell::auth::Door;
 use rowbell::feed::{Start, Stats};
 use rowbell::socket::{Database, Edge, Look, News, Probe, Topics, guarded, routes, serve};
-use rowbell::words::{Cursor, Error, FeedConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic};
+use rowbell::words::{
+    Cursor, Error, FeedConfig, KeeperConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -149,6 +151,7 @@ impl Default for Wanted {
             allow_origin: Vec::new(),
             feed: FeedConfig::default(),
             rest: RestConfig::default(),
+            keeper: KeeperConfig::default(),
         };
         Self { config, not_ready: None }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
 use rowbell::server;
-use rowbell::words::{FeedConfig, RestConfig, ServeConfig};
+use rowbell::words::{FeedConfig, KeeperConfig, RestConfig, ServeConfig};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -45,6 +45,7 @@ impl Api {
             allow_origin: Vec::new(),
             feed: FeedConfig::default(),
             rest: RestConfig::default(),
+            keeper: KeeperConfig::default(),
         };
         change(&mut config);
         let server = server::Server::prepare(config).await.expect("the database is fit");

@@ -7,7 +7,7 @@ use std::panic::Location;
 use rowbell::feed::{Delivery, Feed, Opened, Start, Subscription};
 use rowbell::pg::connect::Connector;
 use rowbell::pg::pool::PoolOptions;
-use rowbell::words::{Cursor, FeedConfig, Topic};
+use rowbell::words::{Cursor, Error, FeedConfig, Topic};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -84,6 +84,11 @@ impl Reader {
             }
             Some(delivery)
         }
+    }
+
+    /// Why the subscription ended, where that was a fault.
+    pub fn failure(&mut self) -> Option<Error> {
+        self.subscription.failure()
     }
 
     /// Reads until there are that many changes, and then to the end of the frame.

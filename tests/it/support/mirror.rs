@@ -36,7 +36,7 @@ impl LogReader {
 
     pub async fn drain_of(&mut self, channels: &Channels) -> Vec<Commit> {
         let drained = log::drain(&self.link.client, &self.statement, &self.position, channels, LIMIT).await;
-        let Drained { position, batch: Batch::Commits(commits) } = drained.expect("drains") else {
+        let Drained { position, batch: Batch::Commits(commits), .. } = drained.expect("drains") else {
             panic!("too large")
         };
         assert!(position.covers_all_of(&self.position), "{position:?} is behind {:?}", self.position);

@@ -1,0 +1,2 @@
+-- Delete what outlived the log it speaks of.
+select rowbell.trim()

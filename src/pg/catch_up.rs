@@ -1,0 +1,320 @@
+//! Reading the log from one position to another in bounded steps.
+//!
+//! A walk holds no connection and no snapshot between its reads: each takes what comes next from where the last one
+//! ended, up to some bytes. What it remembers is changed only when a read has succeeded, so a read that failed is
+//! simply asked again.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+
+use futures::TryStreamExt;
+use postgres_types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use super::fault::database_error;
+use super::log::{Channels, get, position_after, read_change, read_change_of};
+use super::pool::Pool;
+use super::retention;
+use super::rows::{PgSnapshot, Xid8};
+use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
+
+const CATCH_UP_PLAN: &str = include_str!("../../sql/queries/catch_up_plan.sql");
+const CHANGES_BETWEEN: &str = include_str!("../../sql/queries/changes_between.sql");
+const LARGE_COMMIT_PARTS: &str = include_str!("../../sql/queries/large_commit_parts.sql");
+const LARGE_COMMIT_CHANGES: &str = include_str!("../../sql/queries/large_commit_changes.sql");
+
+/// How much one read may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Stride {
+    /// Bytes of images that are read at once, besides the last row.
+    pub bytes: usize,
+    /// Log rows of a step, of all channels.
+    pub rows: usize,
+}
+
+/// Steps a plan looks ahead, while there are ticks to stop it.
+const STEPS_AHEAD: i64 = 64;
+/// Steps worth of rows that make a commit large.
+const LARGE: i64 = 4;
+
+/// A way through the log, for some channels.
+#[derive(Debug)]
+pub struct Walk {
+    channels: Channels,
+    stride: Stride,
+    /// Everything up to here was read.
+    since: Snapshot,
+    until: Snapshot,
+    /// The steps before us; empty before the first read and after each plan's last.
+    plan: VecDeque<Step>,
+    /// How far the present step was read.
+    place: Place,
+    /// The commit that is read in parts.
+    large: Option<Large>,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone)]
+struct Step {
+    /// What it reads from.
+    goal: Snapshot,
+    /// Up to which transaction, and below which last number; none for all that the goal sees.
+    bound: Option<(Xid, i64)>,
+    /// The position after the last step of a plan.
+    end: Snapshot,
+}
+
+/// A place in the order of a step: `last_seq`, `place`, `rank` and `seq` of the last row read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place(i64, i64, i32, i64);
+
+const START: Place = Place(0, 0, 0, 0);
+
+/// A commit too large to be put in order at every read.
+#[derive(Debug, Clone)]
+struct Large {
+    head: CommitHead,
+    /// The rest of the parts: last place, and between which numbers of the log.
+    parts: VecDeque<(i64, i64, i64)>,
+    place: (i64, i32, i64),
+}
+
+/// What one read brought.
+#[derive(Debug)]
+pub struct Chunk {
+    /// Changes in order, each with its commit.
+    pub changes: Vec<(CommitHead, Change)>,
+    /// The position after them, where one is reached: nothing before it is left to read.
+    pub reached: Option<Snapshot>,
+    /// Some of what was to be read is past retention and gone: the changes may have a hole.
+    pub expired: bool,
+}
+
+/// Where a read has ended.
+enum After {
+    /// At a row of the step.
+    Row(Place),
+    /// Before a large commit, which has this place in the step.
+    Commit(Large, Place),
+    /// In a large commit, or after it.
+    Part(Option<Large>),
+    /// With its step, at a position.
+    Step(Snapshot),
+}
+
+type Read = (Vec<(CommitHead, Change)>, After);
+
+impl Walk {
+    /// A walk between two positions, of which the later covers the earlier.
+    pub fn new(since: Snapshot, until: Snapshot, channels: Channels, stride: Stride) -> Self {
+        Self { channels, stride, since, until, plan: VecDeque::new(), place: START, large: None }
+    }
+
+    /// Reads on. The walk is over when the position it goes to is reached.
+    pub async fn read(&mut self, pool: &Pool) -> Result<Chunk> {
+        if self.since == self.until {
+            return Ok(Chunk { changes: Vec::new(), reached: Some(self.until.clone()), expired: false });
+        }
+        let client = pool.client("could not read the log").await?;
+        if self.plan.is_empty() {
+            self.plan = self.make_plan(&client).await?;
+        }
+        let Some(step) = self.plan.front().cloned() else {
+            return Ok(Chunk { changes: Vec::new(), reached: None, expired: false });
+        };
+        let (changes, after) = match &self.large {
+            Some(large) => self.read_large(&client, &step, large.clone()).await?,
+            None => self.read_step(&client, &step).await?,
+        };
+        // Looked at after reading: a leaf may have been emptied under the statement that was about to read it.
+        let floor = retention::floor(&client).await?;
+        let expired = floor.is_some_and(|floor| !self.since.covers_all_of(&floor));
+        Ok(Chunk { changes, reached: self.go_on(after), expired })
+    }
+
+    /// Remembers where a read has ended; the position, where it ended a step.
+    fn go_on(&mut self, after: After) -> Option<Snapshot> {
+        match after {
+            After::Row(place) => self.place = place,
+            After::Commit(large, place) => (self.large, self.place) = (Some(large), place),
+            After::Part(large) => self.large = large,
+            After::Step(position) => {
+                self.plan.pop_front();
+                self.place = START;
+                self.since.clone_from(&position);
+                return Some(position);
+            }
+        }
+        None
+    }
+
+    async fn make_plan(&self, client: &Client) -> Result<VecDeque<Step>> {
+        let rows = i64::try_from(self.stride.rows).unwrap_or(i64::MAX).max(1);
+        let ahead = rows.saturating_mul(STEPS_AHEAD);
+        let (since, until) = (PgSnapshot(self.since.clone()), PgSnapshot(self.until.clone()));
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&since, Type::PG_SNAPSHOT),
+            (&until, Type::PG_SNAPSHOT),
+            (&rows, Type::INT8),
+            (&ahead, Type::INT8),
+        ];
+        let found = client.query_typed(CATCH_UP_PLAN, &parameters).await;
+        let found = found.map_err(|error| database_error("could not plan a way through the log", error))?;
+        let mut plan = VecDeque::new();
+        let mut last = None;
+        for row in &found {
+            let PgSnapshot(goal) = get(row, 0)?;
+            let highest = get::<Option<Xid8>>(row, 1)?.map_or(0, |Xid8(xid)| xid);
+            // A tick may claim transactions that left nothing in the log; nobody's position does.
+            let end =
+                if goal == self.until { goal.clone() } else { position_after(&goal, highest, &self.since) };
+            if let Some(Xid8(boundary)) = get(row, 2)? {
+                let bound = Some((boundary, get(row, 3)?));
+                plan.push_back(Step { goal: goal.clone(), bound, end: end.clone() });
+            }
+            last = Some(Step { goal, bound: None, end });
+        }
+        plan.extend(last);
+        Ok(plan)
+    }
+
+    async fn read_step(&self, client: &Client, step: &Step) -> Result<Read> {
+        let failed = |error| database_error("could not read the log", error);
+        let (since, goal) = (PgSnapshot(self.since.clone()), PgSnapshot(step.goal.clone()));
+        let (below, next_seq) = match step.bound {
+            Some((boundary, next_seq)) => (Xid8(boundary.saturating_add(1)), next_seq),
+            None => (Xid8(step.goal.xmax()), i64::MAX),
+        };
+        let names = self.channels.names();
+        let Place(last_seq, place, rank, seq) = self.place;
+        let bytes = i64::try_from(self.stride.bytes).unwrap_or(i64::MAX);
+        let large = self.large_size();
+        let parameters: [(&(dyn ToSql + Sync), Type); 11] = [
+            (&since, Type::PG_SNAPSHOT),
+            (&goal, Type::PG_SNAPSHOT),
+            (&below, Type::XID8),
+            (&next_seq, Type::INT8),
+            (&names, Type::TEXT_ARRAY),
+            (&last_seq, Type::INT8),
+            (&place, Type::INT8),
+            (&rank, Type::INT4),
+            (&seq, Type::INT8),
+            (&bytes, Type::INT8),
+            (&large, Type::INT8),
+        ];
+        // Not prepared: a pooler in transaction mode does not mind.
+        let mut rows = pin!(client.query_typed_raw(CHANGES_BETWEEN, parameters).await.map_err(failed)?);
+        let mut read = StepRead::default();
+        while let Some(row) = rows.try_next().await.map_err(failed)? {
+            read.take(&row)?;
+        }
+        self.after_step_read(client, step, read).await
+    }
+
+    async fn after_step_read(&self, client: &Client, step: &Step, read: StepRead) -> Result<Read> {
+        let after = if let Some((head, Place(last_seq, ..))) = read.large {
+            let parts = self.parts_of(client, step, head.xid).await?;
+            After::Commit(Large { head, parts, place: (0, 0, 0) }, Place(last_seq, i64::MAX, 0, 0))
+        } else if let Some(last) = read.last.filter(|_| read.available > read.changes.len()) {
+            After::Row(last)
+        } else {
+            After::Step(match step.bound {
+                None => step.end.clone(),
+                Some((boundary, _)) => {
+                    let open = step.goal.in_progress().iter().copied().chain(read.deferred);
+                    Snapshot::new(boundary.saturating_add(1), open.collect())
+                }
+            })
+        };
+        Ok((read.changes, after))
+    }
+
+    async fn parts_of(&self, client: &Client, step: &Step, xid: Xid) -> Result<VecDeque<(i64, i64, i64)>> {
+        let (commit, next, goal) = (Xid8(xid), Xid8(xid.saturating_add(1)), PgSnapshot(step.goal.clone()));
+        let names = self.channels.names();
+        let bytes = i64::try_from(self.stride.bytes).unwrap_or(i64::MAX).max(1);
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&commit, Type::XID8),
+            (&next, Type::XID8),
+            (&goal, Type::PG_SNAPSHOT),
+            (&names, Type::TEXT_ARRAY),
+            (&bytes, Type::INT8),
+        ];
+        let rows = client.query_typed(LARGE_COMMIT_PARTS, &parameters).await;
+        let rows = rows.map_err(|error| database_error("could not divide a large commit", error))?;
+        rows.iter().map(|row| Ok((get(row, 0)?, get(row, 1)?, get(row, 2)?))).collect()
+    }
+
+    async fn read_large(&self, client: &Client, step: &Step, mut large: Large) -> Result<Read> {
+        let Some(&(upto, from_seq, to_seq)) = large.parts.front() else {
+            return Ok((Vec::new(), After::Part(None)));
+        };
+        let xid = large.head.xid;
+        let (commit, next, goal) = (Xid8(xid), Xid8(xid.saturating_add(1)), PgSnapshot(step.goal.clone()));
+        let names = self.channels.names();
+        let (place, rank, seq) = large.place;
+        let bytes = i64::try_from(self.stride.bytes).unwrap_or(i64::MAX);
+        let parameters: [(&(dyn ToSql + Sync), Type); 11] = [
+            (&commit, Type::XID8),
+            (&next, Type::XID8),
+            (&goal, Type::PG_SNAPSHOT),
+            (&from_seq, Type::INT8),
+            (&to_seq, Type::INT8),
+            (&names, Type::TEXT_ARRAY),
+            (&place, Type::INT8),
+            (&rank, Type::INT4),
+            (&seq, Type::INT8),
+            (&upto, Type::INT8),
+            (&bytes, Type::INT8),
+        ];
+        let rows = client.query_typed(LARGE_COMMIT_CHANGES, &parameters).await;
+        let rows = rows.map_err(|error| database_error("could not read a large commit", error))?;
+        let available = rows.first().map_or(Ok(0), |row| get::<i64>(row, 0))?;
+        let mut changes = Vec::with_capacity(rows.len());
+        for row in &rows {
+            large.place = (get(row, 1)?, get(row, 2)?, get(row, 3)?);
+            changes.push((large.head.clone(), read_change_of(row, 3)?));
+        }
+        if available <= i64::try_from(rows.len()).unwrap_or(i64::MAX) {
+            large.parts.pop_front();
+            large.place = (upto, 2, 0);
+        }
+        Ok((changes, After::Part(Some(large))))
+    }
+
+    fn large_size(&self) -> i64 {
+        i64::try_from(self.stride.rows).unwrap_or(i64::MAX).saturating_mul(LARGE)
+    }
+}
+
+/// The rows of one read of a step.
+#[derive(Default)]
+struct StepRead {
+    changes: Vec<(CommitHead, Change)>,
+    deferred: Vec<Xid>,
+    available: usize,
+    last: Option<Place>,
+    /// The commit that stopped it; rows after that one are read again.
+    large: Option<(CommitHead, Place)>,
+}
+
+impl StepRead {
+    fn take(&mut self, row: &Row) -> Result<()> {
+        if self.last.is_none() {
+            self.deferred = get::<Vec<Xid8>>(row, 0)?.into_iter().map(|Xid8(xid)| xid).collect();
+            self.available = usize::try_from(get::<i64>(row, 1)?).unwrap_or(usize::MAX);
+        }
+        let Some(last_seq) = get(row, 2)? else { return Ok(()) };
+        let place = Place(last_seq, get(row, 3)?, get(row, 4)?, get(row, 7)?);
+        let Some((head, change)) = read_change(row, 6)?.filter(|_| self.large.is_none()) else {
+            return Ok(());
+        };
+        self.last = Some(place);
+        if get(row, 5)? {
+            self.large = Some((head, place));
+        } else {
+            self.changes.push((head, change));
+        }
+        Ok(())
+    }
+}
