@@ -126,6 +126,14 @@ async fn one_topic_ends_and_the_others_go_on() {
     let frame = client.frame().await;
     assert_eq!((&frame["code"], &frame["ref"]), (&json!("database_unavailable"), &json!(1)));
     assert!(!frame.to_string().contains("secret"));
+    client.say(SUBSCRIBE).await;
+    let asked = server.next_asked().await;
+    asked.tell(News::Failed(Error::usage("that time is still to come"))).await;
+    let frame = client.frame().await;
+    assert_eq!(
+        (&frame["code"], &frame["message"]),
+        (&json!("bad_value"), &json!("that time is still to come"))
+    );
     other.tell(News::Held(cursor(1))).await;
     assert_eq!(client.frame().await["topic"], "stock");
     server.stop().await;
