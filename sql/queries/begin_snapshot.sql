@@ -1,11 +1,5 @@
 -- One snapshot over all tables. The locks come before the snapshot: a table emptied or rewritten between the two
 -- would look empty in it. They are those of any reader.
 begin isolation level repeatable read read only;
-set local timezone = 'UTC';
-set local datestyle = 'ISO, YMD';
-set local intervalstyle = 'iso_8601';
-set local bytea_output = 'hex';
-set local extra_float_digits = 1;
-set local lc_monetary = 'C';
 set local lock_timeout = '5s';
 lock table {relations} in access share mode

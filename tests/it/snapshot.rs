@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rowbell::feed::{Delivery, Opened, Start};
+use rowbell::feed::{Delivery, Opened, Start, Subscription};
 use rowbell::words::{FeedConfig, Topic};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -200,8 +200,7 @@ async fn what_there_is_none_of_is_told_too() {
     assert_eq!(socket.frame().await["rows"].as_array().map(Vec::len), Some(1));
 }
 
-#[tokio::test]
-async fn a_snapshot_lives_no_longer_than_its_time() {
+async fn thirty_megabytes() -> Database {
     let database = Database::new().await;
     database
         .run(
@@ -209,21 +208,30 @@ async fn a_snapshot_lives_no_longer_than_its_time() {
             insert into large select n, repeat('x', 100000) from generate_series(1, 300) n",
         )
         .await;
+    database
+}
+
+/// A subscription that begins with a snapshot.
+async fn open(feed: &RunningFeed, topic: &str) -> Box<Subscription> {
+    let opened = soon(feed.subscribe(Topic::parse(topic).unwrap(), Start::Snapshot)).await.expect("opens");
+    match opened {
+        Opened::Held(subscription) => subscription,
+        other => panic!("not held: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_lives_no_longer_than_its_time() {
+    let database = thirty_megabytes().await;
     let config =
         FeedConfig { snapshot_patience: Duration::from_secs(4), snapshots: 1, ..FeedConfig::default() };
     let feed = RunningFeed::new(&database.connector, config);
-    let open = async || {
-        let opened =
-            soon(feed.subscribe(Topic::parse("large").unwrap(), Start::Snapshot)).await.expect("opens");
-        let Opened::Held(subscription) = opened else { panic!("not held: {opened:?}") };
-        subscription
-    };
-    let mut slow = open().await;
+    let mut slow = open(&feed, "large").await;
     // Nobody reads; the transaction ends all the same, and the next one has its place.
     let link = database.link().await;
     let open_ones = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'rowbell snapshot'";
     soon(async { while link.client.query_one(open_ones, &[]).await.unwrap().get::<_, i64>(0) > 0 {} }).await;
-    let mut quick = open().await;
+    let mut quick = open(&feed, "large").await;
     let mut last = None;
     while last.is_none() {
         let Some(Delivery::Frame(frame)) = soon(quick.next()).await else { panic!("broke off") };
@@ -244,16 +252,9 @@ async fn a_snapshot_lives_no_longer_than_its_time() {
 
 #[tokio::test]
 async fn a_snapshot_that_loses_its_connection_says_so() {
-    let database = Database::new().await;
-    database
-        .run(
-            "create table large (id integer primary key, note text); select rowbell.watch('large');
-            insert into large select n, repeat('x', 100000) from generate_series(1, 300) n",
-        )
-        .await;
+    let database = thirty_megabytes().await;
     let feed = RunningFeed::new(&database.connector, FeedConfig::default());
-    let opened = soon(feed.subscribe(Topic::parse("large").unwrap(), Start::Snapshot)).await.expect("opens");
-    let Opened::Held(mut subscription) = opened else { panic!("not held: {opened:?}") };
+    let mut subscription = open(&feed, "large").await;
     assert!(matches!(soon(subscription.next()).await, Some(Delivery::Frame(_))));
     database
         .run("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rowbell snapshot' and datname = current_database()")
@@ -276,9 +277,7 @@ async fn tables_emptied_meanwhile_are_whole_in_the_snapshot() {
             insert into one select n, repeat('x', 100000) from generate_series(1, 100) n; insert into two select generate_series(1, 100)")
         .await;
     let feed = RunningFeed::new(&database.connector, FeedConfig::default());
-    let opened =
-        soon(feed.subscribe(Topic::parse("one,two").unwrap(), Start::Snapshot)).await.expect("opens");
-    let Opened::Held(mut subscription) = opened else { panic!("not held: {opened:?}") };
+    let mut subscription = open(&feed, "one,two").await;
     let link = database.link().await;
     // The first table is too large to be read before somebody wants its rows, so the second is still to come.
     let truncated = tokio::spawn(async move { link.client.batch_execute("truncate two").await });
