@@ -16,9 +16,9 @@ use super::error::{Error, Refusal, Result};
 use super::frame::Frame;
 use super::quiet::{Patience, Quiet};
 
-/// Longest message that is still read. A server sends parts of 1 MiB, and one row of up to 1 MiB with its former
-/// values beyond that.
-const LONGEST_MESSAGE: usize = 16 << 20;
+/// Longest message that is still read. A server sends parts of 1 MiB; only a row of a snapshot, which comes whole
+/// however long it is, may be more.
+const LONGEST_MESSAGE: usize = 80 << 20;
 
 /// A live subscription's connection.
 pub(super) struct Connection {

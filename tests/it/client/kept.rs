@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rowbell::client::{Collection, Update};
+use futures::StreamExt;
+use rowbell::client::{Collection, Event, Update};
 use serde_json::Value;
 
 use super::consumer::{client, shop};
@@ -81,6 +82,97 @@ async fn a_copy_follows_every_kind_of_change() {
     settle(&mut orders, &shop, "orders").await;
     shop.run("select rowbell.unwatch('orders')").await;
     assert!(soon(orders.next()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_large_table_is_read_in_one_snapshot_while_it_changes_and_the_line_breaks() {
+    let shop = shop().await;
+    shop.run("insert into orders select n, repeat('x', 200) from generate_series(1, 30000) n").await;
+    let api = Api::on(&shop.url).await;
+    let proxy = Proxy::to(api.address).await;
+    let client = client(&proxy.url());
+    // In the middle of about 9 MB; whoever starts is told.
+    proxy.cut_after(3_000_000);
+    assert!(soon(client.follow("orders").open()).await.unwrap_err().is_unreachable());
+    let (opened, ()) = tokio::join!(soon(client.follow("orders").open()), async {
+        for round in 0..20 {
+            shop.run(&format!("update orders set n = n + 1 where id % 20 = {round}")).await;
+        }
+    });
+    let mut orders = opened.unwrap();
+    settle(&mut orders, &shop, "orders").await;
+    // Read anew over a line that breaks, the copy stays as it was until the new one is whole.
+    proxy.cut_after(3_000_000);
+    shop.run("select rowbell.resync('orders'); delete from orders where id > 20000").await;
+    let told = settle(&mut orders, &shop, "orders").await;
+    assert!(told.iter().any(|update| matches!(update, Update::Disconnected(_))), "{told:?}");
+    assert!(told.iter().any(|update| matches!(update, Update::StartedOver(Some(_)))), "{told:?}");
+    assert_eq!(orders.len(), 20000);
+}
+
+#[tokio::test]
+async fn rows_of_several_channels_come_in_one_snapshot() {
+    let shop = shop().await;
+    shop.run(
+        "create table clients (id integer primary key); select rowbell.watch('clients');
+            insert into clients select generate_series(1, 3); insert into orders values (1, 'a')",
+    )
+    .await;
+    let api = Api::on(&shop.url).await;
+    let mut events = client(&format!("http://{}", api.address)).subscribe("*").snapshot().events();
+    assert!(matches!(soon(events.next()).await, Some(Ok(Event::SnapshotBegins))));
+    let mut counts = BTreeMap::new();
+    let cursor = loop {
+        let Some(Ok(Event::Rows(rows))) = soon(events.next()).await else { panic!() };
+        *counts.entry(rows.channel).or_insert(0) += rows.rows.len();
+        if let Some(cursor) = rows.cursor {
+            break cursor;
+        }
+    };
+    assert_eq!(counts, BTreeMap::from([("clients".to_owned(), 3), ("orders".to_owned(), 1)]));
+    assert!(!cursor.is_empty());
+    shop.run("insert into clients values (4)").await;
+    let change = soon(async {
+        loop {
+            if let Some(Ok(Event::Commits(frame))) = events.next().await
+                && let Some(commit) = frame.commits.first()
+            {
+                break commit.changes[0].id.clone();
+            }
+        }
+    });
+    assert_eq!(change.await.as_deref(), Some("4"));
+}
+
+#[tokio::test]
+async fn a_row_over_a_mebibyte_is_whole_in_the_snapshot_and_named_in_a_change() {
+    let shop = shop().await;
+    shop.run("insert into orders values (1, repeat('x', 20000000))").await;
+    let api = Api::on(&shop.url).await;
+    let client = client(&format!("http://{}", api.address));
+    let mut orders = soon(client.follow("orders").open()).await.unwrap();
+    assert!(orders.get("1").unwrap().json.as_ref().unwrap().get().len() > 20_000_000);
+    shop.run("update orders set n = 7").await;
+    assert!(matches!(soon(orders.next()).await.unwrap(), Some(Update::Changed(ids)) if ids == ["1"]));
+    let entry = orders.get("1").unwrap();
+    assert!(entry.json.is_none());
+    let row = client.read("orders", "1").await.unwrap().expect("a row");
+    assert_eq!(row.version, entry.version);
+}
+
+#[tokio::test]
+async fn a_server_that_is_too_slow_for_a_snapshot_is_asked_for_a_list() {
+    let shop = shop().await;
+    shop.run("insert into orders select n, 'x' from generate_series(1, 9999) n").await;
+    let api = Api::with(&shop.url, |config| config.feed.snapshot_patience = Duration::ZERO).await;
+    let client = client(&format!("http://{}", api.address));
+    let mut orders = soon(client.follow("orders").open()).await.unwrap();
+    shop.run("update orders set n = 7 where id < 100; select rowbell.resync('orders'); delete from orders where id = 1").await;
+    settle(&mut orders, &shop, "orders").await;
+    shop.run("insert into orders select n, 'x' from generate_series(20000, 21000) n").await;
+    settle(&mut orders, &shop, "orders").await;
+    let error = soon(client.follow("orders").open()).await.unwrap_err();
+    assert!(error.is_too_large(), "{error:?}");
 }
 
 #[tokio::test]

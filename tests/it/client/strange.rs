@@ -80,7 +80,7 @@ async fn frames_that_are_none_end_the_stream_with_an_error() {
     let binary = Act::Say(Message::binary(vec![0, 1, 2]));
     let (client, _) = played(vec![vec![binary, Act::Hang]]).await;
     assert!(end(&mut client.subscribe("orders").events()).await.expect("an error").is_unexpected());
-    let huge = Message::text(format!(r#"{{"type":"x","x":"{}"}}"#, "x".repeat(17 << 20)));
+    let huge = Message::text(format!(r#"{{"type":"x","x":"{}"}}"#, "x".repeat(81 << 20)));
     let (client, _) = played(vec![vec![Act::Say(huge), Act::Hang]]).await;
     assert!(end(&mut client.subscribe("orders").events()).await.expect("an error").is_too_large());
 }
