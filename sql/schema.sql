@@ -616,23 +616,24 @@ CREATE FUNCTION rowbell.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-    merged jsonb;
-    name text;
-    value jsonb;
 begin
     if jsonb_typeof(patch) is distinct from 'object' then
         return patch;
     end if;
-    merged := case when jsonb_typeof(target) = 'object' then target else '{}'::jsonb end;
-    for name, value in select e.key, e.value from jsonb_each(patch) e loop
-        if value = 'null'::jsonb then
-            merged := merged - name;
-        else
-            merged := merged || jsonb_build_object(name, rowbell.merge_patch(merged -> name, value));
-        end if;
-    end loop;
-    return merged;
+    if jsonb_typeof(target) is distinct from 'object' then
+        target := '{}';
+    end if;
+    -- In one pass: adding key by key would copy the whole object for each of them.
+    return (
+        select coalesce(jsonb_object_agg(m.key, m.value), '{}')
+        from (
+            select t.key, t.value from jsonb_each(target) t where not patch ? t.key
+            union all
+            select p.key, case when jsonb_typeof(p.value) = 'object' then rowbell.merge_patch(target -> p.key, p.value) else p.value end
+            from jsonb_each(patch) p
+            where p.value <> 'null'
+        ) m
+    );
 end
 $$;
 

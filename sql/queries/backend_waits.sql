@@ -4,5 +4,6 @@
 select not exists (
     select from pg_stat_activity a
     where a.pid = $1 and a.backend_start = $2
-        and (a.state = 'active' or a.state_change > clock_timestamp() - interval '1 second')
+        -- Where activity is not tracked, nobody knows, and it counts as busy.
+        and (a.state in ('active', 'disabled') or a.state_change > clock_timestamp() - interval '1 second')
 )

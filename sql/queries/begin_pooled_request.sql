@@ -1,5 +1,5 @@
 -- Behind a pooler in transaction mode every transaction may be on another connection, so it brings its settings along.
-begin;
+begin isolation level read committed;
 set local timezone = 'UTC';
 set local datestyle = 'ISO, YMD';
 set local intervalstyle = 'iso_8601';

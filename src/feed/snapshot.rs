@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::time::timeout;
 
 use crate::pg::resource::TableSnapshot;
@@ -14,6 +15,9 @@ use crate::words::{Cursor, Result, Topic};
 
 /// Frames that wait for the session; with the one being written, what a snapshot holds in memory.
 const QUEUE: usize = 2;
+
+/// How long a client may take none of them: its tables are locked as by any reader, and others wait for its place.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// What comes of a snapshot.
 #[derive(Debug)]
@@ -36,13 +40,21 @@ pub(super) fn read(snapshot: TableSnapshot, topic: &Topic, frame_limit: usize, p
     tokio::spawn(async move {
         let cursor = Arc::new(snapshot.cursor.clone());
         match timeout(patience, send_rows(snapshot, encoder, &cursor, &tx)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(Sent::All)) => {}
             Ok(Err(error)) => log::warn!("a snapshot broke off: {}", error.report()),
             // The transaction is over by now. Who has left needs no telling.
-            Err(_) => drop(tx.send(Told::TooSlow).await),
+            Ok(Ok(Sent::Stalled)) | Err(_) => drop(tx.send(Told::TooSlow).await),
         }
     });
     rx
+}
+
+/// How the sending ended.
+enum Sent {
+    /// Everything is out, or nobody wants more.
+    All,
+    /// The client takes nothing.
+    Stalled,
 }
 
 async fn send_rows(
@@ -50,16 +62,18 @@ async fn send_rows(
     mut encoder: RowsEncoder,
     cursor: &Cursor,
     tx: &mpsc::Sender<Told>,
-) -> Result<()> {
+) -> Result<Sent> {
     while let Some(part) = snapshot.next().await? {
         for frame in encoder.push(&part.channel, &part.rows) {
-            if tx.send(Told::Rows(frame)).await.is_err() {
-                return Ok(());
+            match tx.send_timeout(Told::Rows(frame), STALLED).await {
+                Ok(()) => {}
+                Err(SendTimeoutError::Closed(_)) => return Ok(Sent::All),
+                Err(SendTimeoutError::Timeout(_)) => return Ok(Sent::Stalled),
             }
         }
     }
     drop(snapshot);
     // Nobody to send it to is an end as good as any.
     drop(tx.send(Told::Last(encoder.finish(cursor))).await);
-    Ok(())
+    Ok(Sent::All)
 }

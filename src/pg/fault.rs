@@ -116,6 +116,9 @@ pub(super) fn server_error(attempted: &str, said: &DbError) -> Error {
         "3D000" => refused("create the database, or correct its name in the URL"),
         "42501" => refused("grant the privilege to the user in the URL, or use the owner's"),
         "53300" => unavailable("raise the server's max_connections, or make the pools smaller"),
+        "25006" => {
+            unavailable("the database takes no writes now: a standby, or default_transaction_read_only")
+        }
         "53100" => unavailable("the database's disk is full: free some of it"),
         "53200" | "53400" => {
             unavailable("the database is out of memory or of another resource: look at its log")

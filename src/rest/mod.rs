@@ -19,10 +19,10 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::auth::Door;
-use crate::pg::resource::{Change, Failure, Refusal, Resources, Verb, Written};
+use crate::pg::resource::{Change, Failure, Resources, Verb, Written};
 use crate::problem::Problem;
 use crate::words::topic::is_channel_name;
-use crate::words::{ListQuery, RestConfig, RowBody};
+use crate::words::{Error, ListQuery, RestConfig, RowBody};
 use body::Incoming;
 use request::{Target, Wanted};
 
@@ -104,7 +104,8 @@ impl Rest {
     async fn list(&self, request: Request) -> Result<Response, Problem> {
         let query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
-        let list = self.to_its_end(async move { resources.list(&channel, &query).await }).await?;
+        let list =
+            self.to_its_end(Failure::Broken, async move { resources.list(&channel, &query).await }).await?;
         answer::list(list)
     }
 
@@ -112,7 +113,7 @@ impl Rest {
         request::refuse_parameters(&request.query)?;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
-        let row = self.to_its_end(async move { resources.row(&channel, &id).await }).await?;
+        let row = self.to_its_end(Failure::Broken, async move { resources.row(&channel, &id).await }).await?;
         let row = row.ok_or_else(refused::missing)?;
         answer::row(row, &request::known_versions(&request.headers))
     }
@@ -159,7 +160,7 @@ impl Rest {
         let change = Change { verb, id, version, row };
         let resources = self.0.resources.clone();
         let (change, written) = self
-            .to_its_end(async move {
+            .to_its_end(Failure::Unsure, async move {
                 let written = resources.write(&channel, &change, &writer).await?;
                 Ok((change, written))
             })
@@ -172,18 +173,18 @@ impl Rest {
     }
 
     /// Runs work that must not break off in the middle, whether or not the client stays, within the time that two of
-    /// its statements may take: a connection that lost its peer never answers.
+    /// its statements may take: a connection that lost its peer never answers, and then it has come to `late`.
     async fn to_its_end<T: Send + 'static>(
         &self,
+        late: fn(Error) -> Failure,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Problem> {
         let RestConfig { pool_wait, statement, .. } = self.0.config;
         match tokio::spawn(timeout(pool_wait + 2 * statement, work)).await {
-            Ok(Ok(Ok(done))) => Ok(done),
-            Ok(Ok(Err(failure))) => Err(refused::problem(failure)),
+            Ok(Ok(done)) => done.map_err(refused::problem),
             Ok(Err(_)) => {
-                log::warn!("a request was not answered by the database in time");
-                Err(refused::problem(Refusal::TimedOut.into()))
+                let error = Error::unavailable("the database did not answer a request in time");
+                Err(refused::problem(late(error)))
             }
             Err(error) => {
                 log::error!("a request broke off: {error}");

@@ -13,6 +13,7 @@ pub(super) fn problem(failure: Failure) -> Problem {
     match failure {
         Failure::Refused(refusal) => refused(refusal),
         Failure::Broken(error) => broken(&error),
+        Failure::Unsure(error) => unsure(&error),
     }
 }
 
@@ -84,6 +85,14 @@ fn broken(error: &Error) -> Problem {
     }
     log::error!("a request could not be answered: {}", error.report());
     Problem::internal()
+}
+
+/// The client must not simply try again: a row made twice has two ids.
+fn unsure(error: &Error) -> Problem {
+    log::warn!("nobody knows whether a write was committed: {}", error.report());
+    let detail = "the database went away in the middle: it is not known whether this was written, so read before you \
+        try again";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail)
 }
 
 /// 400 for a value that cannot be.

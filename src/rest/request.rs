@@ -145,16 +145,17 @@ pub(super) fn refuse_unserved(headers: &HeaderMap) -> Result<(), Problem> {
     if headers.contains_key("idempotency-key") {
         return Err(bad_value("this version keeps no Idempotency-Key; leave it out"));
     }
-    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let mut preferences = preferences.flat_map(|value| value.split([',', ';'])).map(str::trim);
-    match preferences
-        .find(|preference| preference.starts_with("conflict=") && *preference != "conflict=reject")
-    {
-        Some(_) => {
-            Err(bad_value("this version knows only Prefer: conflict=reject; settle a 409 by yourself"))
-        }
-        None => Ok(()),
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut preferences =
+        values.flat_map(|value| value.split([',', ';'])).filter_map(|one| one.split_once('='));
+    let unserved = preferences.any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("conflict")
+            && !value.trim().trim_matches('"').eq_ignore_ascii_case("reject")
+    });
+    if unserved {
+        return Err(bad_value("this version knows only Prefer: conflict=reject; settle a 409 by yourself"));
     }
+    Ok(())
 }
 
 /// Refuses parameters where a path takes none.
@@ -248,7 +249,8 @@ mod tests {
     fn what_is_not_served_is_not_passed_over() {
         assert!(refuse_unserved(&headers(&[("idempotency-key", b"x")])).is_err());
         assert!(refuse_unserved(&headers(&[("prefer", b"return=minimal, conflict=force")])).is_err());
-        assert!(refuse_unserved(&headers(&[("prefer", b"conflict=reject")])).is_ok());
+        assert!(refuse_unserved(&headers(&[("prefer", b"Conflict = Merge")])).is_err());
+        assert!(refuse_unserved(&headers(&[("prefer", b"conflict=reject, return=minimal")])).is_ok());
         assert!(refuse_parameters("version=7").is_err() && refuse_parameters("").is_ok());
     }
 }

@@ -9,6 +9,10 @@ pub fn parse_time(text: &str) -> Option<SystemTime> {
         return humantime::parse_rfc3339(&text).ok();
     }
     let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    // humantime reads over letters that stand after the seconds.
+    if !local.ends_with(|last: char| last.is_ascii_digit()) {
+        return None;
+    }
     let (ahead, offset) = match offset.split_at_checked(1)? {
         ("+", offset) => (true, offset),
         ("-", offset) => (false, offset),

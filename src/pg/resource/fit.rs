@@ -76,7 +76,7 @@ pub(super) async fn blame(session: &Session, trials: &[Trial]) -> Failure {
             Err(failure) => return failure,
         }
     }
-    let told = "a value is out of the range that the table's own rules can work with";
+    let told = "a value is nested too deeply, or out of the range that the table's own rules can work with";
     Refusal::BadValue(told.to_owned()).into()
 }
 

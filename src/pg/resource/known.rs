@@ -11,7 +11,7 @@ use super::table::Table;
 use crate::words::topic::is_channel_name;
 
 /// How long a shape is used without a look: a column that was added is known after that at the latest.
-const AGE: Duration = Duration::from_secs(5);
+const AGE: Duration = Duration::from_secs(1);
 
 /// Shapes by channel.
 #[derive(Debug, Default)]

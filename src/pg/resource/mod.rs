@@ -101,6 +101,8 @@ impl Resources {
         let (mut attempt, mut looked) = (1, false);
         loop {
             let failure = match write::write(&session, &table, change, writer).await {
+                // Lost in the middle. What the database itself refused, it has not committed.
+                Err(Failure::Broken(error)) if error.is_unavailable() => return Err(Failure::Unsure(error)),
                 Err(failure) => failure,
                 done => return done,
             };

@@ -14,6 +14,8 @@ pub enum Failure {
     Refused(Refusal),
     /// The database is away or broken; the client is told no more than that.
     Broken(Error),
+    /// The same while a write was under way: nobody knows whether it was committed.
+    Unsure(Error),
 }
 
 /// What a client is told it cannot have. Nothing in here comes from other people's rows.
@@ -97,6 +99,10 @@ impl Failure {
     }
 }
 
+/// Classes of SQLSTATE that are no client's doing.
+const INFRASTRUCTURE: [&str; 13] =
+    ["08", "25", "26", "28", "34", "3B", "3D", "53", "57", "58", "F0", "RB", "XX"];
+
 /// A foreign key that does not hold; which end of it, the write tells.
 pub(super) const DANGLING: &str = "a row it refers to is not there, or other rows refer to it";
 
@@ -129,6 +135,9 @@ fn refusal(said: &DbError) -> Option<Refusal> {
         _ if code.starts_with("42") || matches!(code, "0A000" | "3F000" | "2BP01" | "55000") => {
             Refusal::Outdated(code.to_owned())
         }
-        _ => return None,
+        // Of the database itself, not of what was asked: connections, sessions, resources, faults, and our own words.
+        _ if INFRASTRUCTURE.iter().any(|class| code.starts_with(class)) => return None,
+        // Triggers may raise any other code, and mean a rule by it.
+        _ => Refusal::Constraint(rule("a rule of the table refused it")),
     })
 }

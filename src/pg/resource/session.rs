@@ -18,6 +18,7 @@ use crate::words::Error;
 
 const BEGIN: &str = include_str!("../../../sql/queries/begin_request.sql");
 const BEGIN_POOLED: &str = include_str!("../../../sql/queries/begin_pooled_request.sql");
+const CHECK_NOW: &str = include_str!("../../../sql/queries/check_now.sql");
 const COMMIT: &str = include_str!("../../../sql/queries/commit_request.sql");
 
 /// Prepared statements one connection keeps; at that many it forgets them all and begins anew.
@@ -175,11 +176,14 @@ impl Session {
         self.to_its_end(async {
             // Prepared within the transaction: should that fail, the commit still ends it.
             let ready = self.ready(statement).await;
-            let (rows, ended) = match &ready {
-                Ok(ready) => join!(self.run(ready, &statement.parameters, ROOM), self.commit()),
-                Err(_) => (Ok(Vec::new()), self.commit().await),
+            let (checked, rows, ended) = match &ready {
+                Ok(ready) => {
+                    join!(self.check_now(), self.run(ready, &statement.parameters, ROOM), self.commit())
+                }
+                Err(_) => (Ok(()), Ok(Vec::new()), self.commit().await),
             };
             ready?;
+            checked?;
             let rows = rows?;
             ended?;
             Ok(rows)
@@ -237,6 +241,10 @@ impl Session {
             gathered.push(row);
         }
         Ok(gathered)
+    }
+
+    async fn check_now(&self) -> Result<(), Failure> {
+        Ok(self.client.batch_execute(&fill(CHECK_NOW, &[])).await?)
     }
 
     async fn begin(&self) -> Result<(), Failure> {

@@ -87,7 +87,7 @@ impl Snapshots {
         let link = self.connector.connect("snapshot").await?;
         match self.begin(link, place, channels).await {
             Ok(taken) => Ok(taken),
-            Err(Failure::Broken(error)) => Err(error),
+            Err(Failure::Broken(error) | Failure::Unsure(error)) => Err(error),
             Err(Failure::Refused(Refusal::TimedOut | Refusal::Outdated(_) | Refusal::UnknownChannel)) => {
                 Err(Error::unavailable("could not take a snapshot: a table is being altered"))
             }

@@ -147,11 +147,16 @@ pub(super) async fn explain(session: &Session, table: &Table, change: &Change, f
             }
             fit::blame(session, &trials).await
         }
-        Failure::Refused(Refusal::Taken(constraint)) => match is_primary_key(session, &constraint).await {
-            Ok(true) => Refusal::Exists.into(),
-            Ok(false) => Refusal::Constraint(constraint).into(),
-            Err(failure) => failure,
-        },
+        Failure::Refused(Refusal::Taken(constraint)) if change.verb != Verb::Insert => {
+            Refusal::Constraint(constraint).into()
+        }
+        Failure::Refused(Refusal::Taken(constraint)) => {
+            match is_primary_key(session, table, &constraint).await {
+                Ok(true) => Refusal::Exists.into(),
+                Ok(false) => Refusal::Constraint(constraint).into(),
+                Err(failure) => failure,
+            }
+        }
         Failure::Refused(Refusal::Constraint(mut constraint)) if constraint.rule == DANGLING => {
             constraint.rule = match change.verb {
                 Verb::Insert => "the row it refers to is not there",
@@ -166,10 +171,10 @@ pub(super) async fn explain(session: &Session, table: &Table, change: &Change, f
     }
 }
 
-async fn is_primary_key(session: &Session, constraint: &Constraint) -> Result<bool, Failure> {
-    let (Some((schema, table)), Some(name)) = (&constraint.table, &constraint.name) else { return Ok(false) };
+async fn is_primary_key(session: &Session, table: &Table, constraint: &Constraint) -> Result<bool, Failure> {
+    let (Some((schema, of)), Some(name)) = (&constraint.table, &constraint.name) else { return Ok(false) };
     let mut parameters = Parameters::default();
-    for text in [schema, table, name] {
+    for text in [schema, of, name, &table.relation] {
         parameters.add(text.as_str());
     }
     let rows = session.read(&Statement { sql: fill(IS_PRIMARY_KEY, &[]), parameters }).await?;

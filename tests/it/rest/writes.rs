@@ -291,3 +291,75 @@ async fn a_text_longer_than_its_key_names_no_other_row() {
     assert_eq!(api.get("/api/short?id=eq.abcd").await.text, "[]");
     assert_eq!(api.get("/api/short").await.json().as_array().map(Vec::len), Some(1));
 }
+
+#[tokio::test]
+async fn what_happens_only_at_the_commit_is_part_of_the_answer_too() {
+    let (database, api) = items().await;
+    database
+        .run(
+            "create function late() returns trigger language plpgsql as $$ begin
+                if new.qty < 0 then raise exception 'secret of %', new.name using errcode = 'OR001'; end if;
+                update items set name = 'late' where id = new.id and name <> 'late'; return null; end $$;
+            create constraint trigger late after insert or update on items deferrable initially deferred
+                for each row execute function late()",
+        )
+        .await;
+    let made = api.post("/api/items", &json!({"name": "x"})).await.expect(201);
+    assert_eq!(made.json()["name"], "late");
+    assert_eq!(api.get("/api/items/1").await.version(), made.version());
+    // A rule with a code of its own is a rule all the same, and its words stay where they are.
+    let refused = api.at(made.version(), "PATCH", "/api/items/1", &json!({"qty": -1})).await;
+    assert_eq!(refused.problem(422), "constraint");
+    assert!(!refused.text.contains("secret"), "{refused:?}");
+    assert_eq!(api.get("/api/items/1").await.version(), made.version());
+}
+
+#[tokio::test]
+async fn another_tables_key_that_is_taken_is_no_row_that_exists() {
+    let (database, api) = items().await;
+    database
+        .run(
+            "create table audit (name text primary key);
+            create function audit() returns trigger language plpgsql as $$ begin
+                insert into audit values (new.name); return null; end $$;
+            create trigger audit after insert or update on items for each row execute function audit()",
+        )
+        .await;
+    let made = api.post("/api/items", &json!({"name": "x"})).await.expect(201);
+    for (method, path) in [("POST", "/api/items"), ("PATCH", "/api/items/1")] {
+        let refused = api.at(made.version(), method, path, &json!({"name": "x"})).await;
+        assert_eq!(
+            (refused.problem(422).as_str(), &refused.json()["constraint"]),
+            ("constraint", &json!("audit_pkey"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_shown_before_the_table_was_watched_anew_is_no_base() {
+    let database = Database::new().await;
+    database
+        .run("create table staff (id integer primary key, name text, salary integer); select rowbell.watch('staff')")
+        .await;
+    let api = Api::on(&database.url).await;
+    let made = api.post("/api/staff", &json!({"id": 1, "name": "anna", "salary": 7})).await.expect(201);
+    database.run("select rowbell.watch('staff', omit => '{salary}'); update staff set name = 'ben'").await;
+    let stale = api.at(made.version(), "PATCH", "/api/staff/1", &json!({"name": "carl"})).await;
+    assert_eq!((stale.problem(409).as_str(), &stale.json()["base"]), ("conflict", &Value::Null));
+    assert_eq!(stale.json()["current"]["name"], "ben");
+}
+
+#[tokio::test]
+async fn large_objects_are_merged_in_one_pass() {
+    let (_database, api) = items().await;
+    let large: serde_json::Map<String, Value> =
+        (0..30_000).map(|number| (format!("key {number}"), json!(number))).collect();
+    let made = api.post("/api/items", &json!({"name": "x", "doc": large})).await.expect(201);
+    // Key by key this took longer than a statement may.
+    let patch: serde_json::Map<String, Value> =
+        (0..30_000).map(|number| (format!("key {}", number * 2), json!({"n": null, "m": 1}))).collect();
+    let patched =
+        api.at(made.version(), "PATCH", "/api/items/1", &json!({"doc": patch})).await.expect(200).json();
+    assert_eq!(patched["doc"].as_object().map(serde_json::Map::len), Some(45_000));
+    assert_eq!((&patched["doc"]["key 0"], &patched["doc"]["key 1"]), (&json!({"m": 1}), &json!(1)));
+}
