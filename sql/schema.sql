@@ -657,6 +657,8 @@ begin
     if found then
         return found_nonce;
     end if;
+    -- Positions claim the tick that is made here, so a crash must not take it back.
+    perform set_config('synchronous_commit', 'local', true);
     -- Nodes only: writers just read this table. The second look sees what the first node made.
     lock table rowbell.generation in exclusive mode;
     select g.nonce into found_nonce from rowbell.generation g;

@@ -13,7 +13,8 @@ with fresh as materialized (
 ), position as (
     -- Of all channels: what a cursor claims, and whether it is on disk, does not depend on who asks for what.
     select pg_current_snapshot() as snapshot,
-        (select f.xid from fresh f order by f.xid desc limit 1) as highest,
+        -- Ticks count, here as in every position: one node must not claim less than another has handed out.
+        rowbell.highest_xid() as highest,
         not exists (select from fresh f where not f.durable) as durable
 ), ordered as (
     select f.*,

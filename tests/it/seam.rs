@@ -184,3 +184,24 @@ fn check(seen: &Seen, truth: &BTreeMap<i64, Truth>) {
         assert!(before.is_none_or(|before| before < *seq), "{row:?} went back from {before:?} to {seq}");
     }
 }
+
+#[tokio::test]
+async fn a_cursor_that_claims_a_tick_is_good_on_a_node_that_has_read_only_rows() {
+    let database = Database::new().await;
+    database.run("create table orders (id integer primary key); select rowbell.watch('orders')").await;
+    let old = RunningFeed::new(&database.connector, FeedConfig::default());
+    let mut reader = Reader::open(&old, "orders", Start::Now).await;
+    for round in 0..3 {
+        database.run(&format!("insert into orders values ({round})")).await;
+        reader.until(3 * round + 1).await;
+        // As the keeper does once a second; nothing is logged after it.
+        database.run("insert into rowbell.tick (generation) select nonce from rowbell.generation").await;
+        let new = RunningFeed::new(&database.connector, FeedConfig::default());
+        let begun = Reader::open(&new, "orders", Start::Now).await.cursor;
+        let mut moved = Reader::open(&old, "orders", Start::After(begun)).await;
+        database.run(&format!("insert into orders values (10 + {round})")).await;
+        moved.until(1).await;
+        assert_eq!(moved.told(), [format!("insert {}", 10 + round)]);
+        database.run(&format!("delete from orders where id = 10 + {round}")).await;
+    }
+}
