@@ -302,6 +302,9 @@ fn gone(reason: ResetReason) -> Problem {
 }
 
 fn failed(error: &Error) -> Problem {
+    if error.is_usage() {
+        return Problem::new(StatusCode::BAD_REQUEST, "bad_value", error.to_string());
+    }
     if !error.is_unavailable() {
         log::error!("could not answer a long poll: {}", error.report());
         return Problem::internal();

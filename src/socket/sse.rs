@@ -226,6 +226,9 @@ impl Events {
     }
 
     fn fail(&mut self, error: &Error) {
+        if error.is_usage() {
+            return self.complain("bad_value", error.to_string());
+        }
         if error.is_unavailable() {
             log::debug!("could not serve a stream of events: {}", error.report());
             self.complain("database_unavailable", "the database is away; try again".to_owned());

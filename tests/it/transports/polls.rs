@@ -125,3 +125,24 @@ async fn the_last_commit_of_a_channel_is_told_to_who_waits() {
     let path = format!("/feed/item?since={}", poller.cursor);
     assert_eq!(api.get(&path).await.problem(404), "unknown_channel");
 }
+
+#[tokio::test]
+async fn a_time_is_a_place_to_poll_from() {
+    let database = Database::new().await;
+    database.run("create table orders (id integer primary key); select rowbell.watch('orders')").await;
+    let api = Api::on(&database.url).await;
+    database.run("insert into orders values (1)").await;
+    let link = database.link().await;
+    let ticks = "select count(*) from rowbell.tick where xid > (select max(xid::text::bigint)::text::xid8 from rowbell.sync_log)";
+    soon(async { while link.client.query_one(ticks, &[]).await.unwrap().get::<_, i64>(0) == 0 {} }).await;
+    let sql = "select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+    let now: String = link.client.query_one(sql, &[]).await.unwrap().get(0);
+    database.run("insert into orders values (2)").await;
+    let polled = api.get(&format!("/feed/orders?wait=0&since={now}")).await.expect(200).json();
+    assert_eq!(polled["commits"][0]["changes"][0]["id"], "2", "{polled}");
+    for (since, status, code) in
+        [("2000-01-01T00:00:00Z", 410, "expired"), ("2200-01-01T00:00:00Z", 400, "bad_value")]
+    {
+        assert_eq!(api.get(&format!("/feed/orders?since={since}")).await.problem(status), code);
+    }
+}
