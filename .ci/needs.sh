@@ -121,7 +121,7 @@ explain() {
     for thing in "$@"; do
         case $thing in
             compiler) debian+=' gcc libc6-dev' fedora+=' gcc' ;;
-            postgres) debian+=' postgresql' fedora+=' postgresql-server postgresql' brew+=' postgresql@17' ;;
+            postgres) debian+=' postgresql' fedora+=' postgresql-server postgresql postgresql-contrib' brew+=' postgresql@17' ;;
             node) debian+=' nodejs npm' fedora+=' nodejs npm' brew+=' node' ;;
             curl) debian+=' curl' fedora+=' curl' brew+=' curl' ;;
         esac
