@@ -881,12 +881,12 @@ CREATE FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint,
          ), goals AS (
           SELECT ( SELECT t.snapshot
                     FROM rowbell.tick t
-                   WHERE ((t.xid <= f.xid) AND (t.xid > pg_snapshot_xmax(steps.since)) AND (pg_snapshot_xmax(t.snapshot) > pg_snapshot_xmax(steps.since)) AND rowbell.covers(t.snapshot, steps.since) AND rowbell.covers(steps.until, t.snapshot))
+                   WHERE ((t.xid <= f.xid) AND (t.xid > pg_snapshot_xmax(steps.since)) AND rowbell.covers(t.snapshot, steps.since) AND (NOT rowbell.covers(steps.since, t.snapshot)) AND rowbell.covers(steps.until, t.snapshot))
                    ORDER BY t.xid DESC
                   LIMIT 1) AS newest_before,
              ( SELECT t.snapshot
                     FROM rowbell.tick t
-                   WHERE ((t.xid > f.xid) AND (t.xid < pg_snapshot_xmax(steps.until)) AND rowbell.covers(t.snapshot, steps.since) AND rowbell.covers(steps.until, t.snapshot))
+                   WHERE ((t.xid > f.xid) AND (t.xid < pg_snapshot_xmax(steps.until)) AND rowbell.covers(t.snapshot, steps.since) AND (NOT rowbell.covers(steps.since, t.snapshot)) AND rowbell.covers(steps.until, t.snapshot))
                    ORDER BY t.xid
                   LIMIT 1) AS oldest_after
             FROM far f

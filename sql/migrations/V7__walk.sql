@@ -98,14 +98,13 @@ begin atomic
             (
                 select t.snapshot from rowbell.tick t
                 where t.xid <= f.xid and t.xid > pg_snapshot_xmax(since)
-                    and pg_snapshot_xmax(t.snapshot) > pg_snapshot_xmax(since)
-                    and rowbell.covers(t.snapshot, since) and rowbell.covers(until, t.snapshot)
+                    and rowbell.covers(t.snapshot, since) and not rowbell.covers(since, t.snapshot) and rowbell.covers(until, t.snapshot)
                 order by t.xid desc limit 1
             ) as newest_before,
             (
                 select t.snapshot from rowbell.tick t
                 where t.xid > f.xid and t.xid < pg_snapshot_xmax(until)
-                    and rowbell.covers(t.snapshot, since) and rowbell.covers(until, t.snapshot)
+                    and rowbell.covers(t.snapshot, since) and not rowbell.covers(since, t.snapshot) and rowbell.covers(until, t.snapshot)
                 order by t.xid limit 1
             ) as oldest_after
         from far f

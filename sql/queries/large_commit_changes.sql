@@ -4,12 +4,13 @@
 -- which numbers of the log. $6 text[]: channels to read, null for all. $7 $8 $9: the place, rank and seq after which to
 -- go on. $10 bigint: the part's last place. $11 bigint: bytes after which to stop. `available` is how many there were to
 -- choose from.
+-- Named as one of those besides the range, so that the index finds only these numbers.
 with wanted as (
     select p.slot, p.xid, p.seq, p.place, p.rank,
         coalesce(sum(p.weight) over (
             order by p.place, p.rank, p.seq rows between unbounded preceding and 1 preceding), 0) as before,
         count(*) over () as available
-    from rowbell.placed($1::xid8, $2::xid8, '{}', $3::pg_snapshot, $4::bigint, $5::bigint, $6::text[]) p
+    from rowbell.placed($2::xid8, $2::xid8, array[$1::xid8], $3::pg_snapshot, $4::bigint, $5::bigint, $6::text[]) p
     where p.weight is not null and p.place <= $10::bigint
         and (p.place, p.rank, p.seq) > ($7::bigint, $8::integer, $9::bigint)
 )

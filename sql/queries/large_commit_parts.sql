@@ -4,9 +4,10 @@
 -- null for all. $5 bigint: bytes of a part. Of each part the last place, and between which numbers of the log its rows
 -- are: a row that is told before its number, a delete before the insert that makes its row anew, has the place of that
 -- insert, so both are in one part.
+-- Named as one of those besides the range, so that the index finds it with its numbers.
 with placed as (
     select p.place, p.seq, p.weight
-    from rowbell.placed($1::xid8, $2::xid8, '{}', $3::pg_snapshot, 0, 9223372036854775807, $4::text[]) p
+    from rowbell.placed($2::xid8, $2::xid8, array[$1::xid8], $3::pg_snapshot, 0, 9223372036854775807, $4::text[]) p
     where p.weight is not null
 ), summed as (
     select p.place, p.seq,

@@ -44,6 +44,8 @@ pub struct Walk {
     stride: Stride,
     /// Everything up to here was read.
     since: Snapshot,
+    /// The same as a position, which claims nothing that left no trace.
+    position: Snapshot,
     until: Snapshot,
     /// The steps before us; empty before the first read and after each plan's last.
     plan: VecDeque<Step>,
@@ -98,8 +100,8 @@ enum After {
     Commit(Large, Place),
     /// In a large commit, or after it.
     Part(Option<Large>),
-    /// With its step, at a position.
-    Step(Snapshot),
+    /// With its step: where to read on from, and the position that is told.
+    Step { since: Snapshot, position: Snapshot },
 }
 
 type Read = (Vec<(CommitHead, Change)>, After);
@@ -107,7 +109,8 @@ type Read = (Vec<(CommitHead, Change)>, After);
 impl Walk {
     /// A walk between two positions, of which the later covers the earlier.
     pub fn new(since: Snapshot, until: Snapshot, channels: Channels, stride: Stride) -> Self {
-        Self { channels, stride, since, until, plan: VecDeque::new(), place: START, large: None }
+        let position = since.clone();
+        Self { channels, stride, since, position, until, plan: VecDeque::new(), place: START, large: None }
     }
 
     /// Reads on. The walk is over when the position it goes to is reached.
@@ -138,10 +141,10 @@ impl Walk {
             After::Row(place) => self.place = place,
             After::Commit(large, place) => (self.large, self.place) = (Some(large), place),
             After::Part(large) => self.large = large,
-            After::Step(position) => {
+            After::Step { since, position } => {
                 self.plan.pop_front();
-                self.place = START;
-                self.since.clone_from(&position);
+                (self.place, self.since) = (START, since);
+                self.position.clone_from(&position);
                 return Some(position);
             }
         }
@@ -166,8 +169,11 @@ impl Walk {
             let PgSnapshot(goal) = get(row, 0)?;
             let highest = get::<Option<Xid8>>(row, 1)?.map_or(0, |Xid8(xid)| xid);
             // A tick may claim transactions that left nothing in the log; nobody's position does.
-            let end =
-                if goal == self.until { goal.clone() } else { position_after(&goal, highest, &self.since) };
+            let end = if goal == self.until {
+                goal.clone()
+            } else {
+                position_after(&goal, highest, &self.position)
+            };
             if let Some(Xid8(boundary)) = get(row, 2)? {
                 let bound = Some((boundary, get(row, 3)?));
                 plan.push_back(Step { goal: goal.clone(), bound, end: end.clone() });
@@ -218,13 +224,15 @@ impl Walk {
         } else if let Some(last) = read.last.filter(|_| read.available > read.changes.len()) {
             After::Row(last)
         } else {
-            After::Step(match step.bound {
-                None => step.end.clone(),
+            match step.bound {
+                // Reads on from the goal itself: its position may be the one that was there before.
+                None => After::Step { since: step.goal.clone(), position: step.end.clone() },
                 Some((boundary, _)) => {
                     let open = step.goal.in_progress().iter().copied().chain(read.deferred);
-                    Snapshot::new(boundary.saturating_add(1), open.collect())
+                    let position = Snapshot::new(boundary.saturating_add(1), open.collect());
+                    After::Step { since: position.clone(), position }
                 }
-            })
+            }
         };
         Ok((read.changes, after))
     }
