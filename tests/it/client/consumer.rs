@@ -1,13 +1,14 @@
 //! A program that applies what a subscription hands out, and is told on when something comes twice or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
 use futures::StreamExt;
 use rowbell::client::{Change, Client, Commit, Error, Event, Events, Op};
 use serde_json::Value;
 
 use crate::support::database::Database;
-use crate::support::soon;
+use crate::support::{soon, soon_at};
 
 /// Orders, and nothing else.
 pub const TABLE: &str =
@@ -56,11 +57,14 @@ impl Consumer {
     /// Applies events until that many changes were applied.
     #[track_caller]
     pub fn until<'a>(&'a mut self, events: &'a mut Events, count: usize) -> impl Future<Output = ()> + 'a {
-        soon(async move {
+        let line = Location::caller();
+        // The machine may be busy, so it is each event that must come soon and not all of them.
+        async move {
             while self.seqs.len() < count {
-                assert!(self.next(events).await.is_some(), "ended at {} of {count}", self.seqs.len());
+                let event = soon_at(line, self.next(events)).await;
+                assert!(event.is_some(), "ended at {} of {count}", self.seqs.len());
             }
-        })
+        }
     }
 
     /// Takes one event; its name, or none at the end.

@@ -80,7 +80,7 @@ async fn nothing_is_lost_or_repeated_while_everything_breaks() {
             }
         }
     };
-    let writers = async { tokio::join!(write(&shop, seed, 120), write(&shop, seed ^ 1, 120)) };
+    let writers = async { tokio::join!(write(&shop, seed, 60), write(&shop, seed ^ 1, 60)) };
     {
         let reading = async { while consumer.next(&mut events).await.is_some() {} };
         tokio::select! {
