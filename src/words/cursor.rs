@@ -300,6 +300,27 @@ mod tests {
         }
 
         #[test]
+        fn what_was_changed_or_cut_is_refused(
+            s in any_snapshot(), installation: i64, generation: i64, at in 0..1000usize, bit in 0..8u32, keep in 0..1000usize
+        ) {
+            let text = Cursor { origin: Origin { installation, generation }, snapshot: s }.to_string();
+            prop_assert!(Cursor::parse(&text[..keep % text.len()]).is_err());
+            let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            prop_assert!(Cursor::parse(&URL_SAFE_NO_PAD.encode(&bytes)).is_err());
+        }
+
+        #[test]
+        fn what_fits_is_read_and_nothing_else(count in 0..4000u64, gap in 1..200u64, first in 1..u64::MAX / 2) {
+            let in_progress: Vec<Xid> = (0..count).map(|n| first + n * gap).collect();
+            let snapshot = Snapshot::new(first + count * gap + 1, in_progress);
+            let cursor = Cursor { origin: Origin { installation: 1, generation: 2 }, snapshot };
+            prop_assert_eq!(cursor.fits(), Cursor::parse(&cursor.to_string()).is_ok());
+            prop_assert!(cursor.fits() || count > 1000);
+        }
+
+        #[test]
         fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
             let mut sealed = bytes.clone();
             sealed.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());

@@ -4,22 +4,40 @@ use std::time::Duration;
 
 use rowbell::feed::{Delivery, Feed, Opened, Start};
 use rowbell::pg::catch_up::{Stride, Walk};
+use rowbell::pg::connect::Connector;
+use rowbell::pg::embedded::{Cluster, StopMode};
 use rowbell::pg::keeper::{self, Outcome};
 use rowbell::pg::link::Link;
 use rowbell::pg::log::{self, Channels};
+use rowbell::pg::migrate::migrate_up;
 use rowbell::pg::pool::PoolOptions;
 use rowbell::pg::retention::{floor, keep_for, retention};
 use rowbell::words::frame::ResetReason;
 use rowbell::words::{Cursor, FeedConfig, Topic};
 
+use crate::support::cluster::fast_options;
 use crate::support::database::Database;
 use crate::support::feed::{Reader, RunningFeed};
+use crate::support::scratch::Scratch;
 use crate::support::soon;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 async fn orders() -> Database {
-    let database = Database::new().await;
+    watched(Database::new().await).await
+}
+
+/// The same on a server of its own: a transaction of another database that was open when a cursor was taken counts as
+/// one it has not seen.
+async fn orders_alone(scratch: &Scratch) -> (Cluster, Database) {
+    let cluster = Cluster::open(&fast_options(scratch)).await.expect("starts");
+    let connector = Connector::parse(&cluster.url()).expect("a good URL");
+    migrate_up(&connector).await.expect("migrates");
+    let database = Database { connector, url: cluster.url() };
+    (cluster, watched(database).await)
+}
+
+async fn watched(database: Database) -> Database {
     database
         .run(
             "create table orders (id integer primary key, note text); create table clients (id integer primary key);
@@ -56,7 +74,8 @@ async fn opened(feed: &Feed, cursor: &Cursor) -> Opened {
 
 #[tokio::test]
 async fn only_who_missed_something_that_was_dropped_starts_over() {
-    let database = orders().await;
+    let scratch = Scratch::new("missed");
+    let (cluster, database) = orders_alone(&scratch).await;
     let feed = RunningFeed::new(&database.connector, FeedConfig::default());
     let early = Reader::open(&feed, "orders", Start::Now).await.cursor.clone();
     database.run("insert into orders values (1, 'a')").await;
@@ -92,6 +111,7 @@ async fn only_who_missed_something_that_was_dropped_starts_over() {
     keeper::tick(&link.client).await.unwrap();
     assert_eq!(drawn, link.client.query_one(xid, &[]).await.unwrap().get::<_, String>(0));
     assert!(before <= drawn);
+    cluster.stop(StopMode::Immediate).await.expect("stops");
 }
 
 #[tokio::test]
@@ -157,7 +177,8 @@ async fn a_row_that_was_committed_in_the_last_moment_is_not_dropped() {
 
 #[tokio::test]
 async fn a_catch_up_that_races_a_drop_is_told_so() {
-    let database = orders().await;
+    let scratch = Scratch::new("races");
+    let (cluster, database) = orders_alone(&scratch).await;
     let link = database.link().await;
     let since = log::position_now(&link.client).await.unwrap();
     database.run("insert into orders select n, repeat('x', 100) from generate_series(1, 50) n").await;
@@ -187,6 +208,7 @@ async fn a_catch_up_that_races_a_drop_is_told_so() {
         Stride { bytes: 1000, rows: 10 },
     );
     assert!(!after.read(&pool).await.unwrap().expired);
+    cluster.stop(StopMode::Immediate).await.expect("stops");
 }
 
 #[tokio::test]

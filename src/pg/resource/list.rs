@@ -6,7 +6,7 @@ use super::refusal::Failure;
 use super::session::Session;
 use super::table::{Table, get};
 use crate::pg::statement::{Parameters, Statement};
-use crate::words::{Cursor, ListQuery};
+use crate::words::{Cursor, Error, ListQuery};
 
 const LIST_ROWS: &str = include_str!("../../../sql/queries/list_rows.sql");
 
@@ -39,6 +39,9 @@ pub(super) async fn list(
             continue;
         };
         let Position { cursor, durable } = position;
+        if !cursor.fits() {
+            return Err(Error::unavailable("too many transactions are open for a cursor to name them").into());
+        }
         if !durable {
             session.flush_log().await?;
             on_disk.reach(&cursor);
@@ -48,7 +51,7 @@ pub(super) async fn list(
         let images: Vec<&str> = images.into_iter().flatten().collect();
         return Ok(List { rows: format!("[{}]", images.join(",")), cursor });
     }
-    Err(crate::words::Error::unexpected("a list was read without a position").into())
+    Err(Error::unexpected("a list was read without a position").into())
 }
 
 fn statement(table: &Table, query: &ListQuery, on_disk: &OnDisk) -> Result<Statement, Failure> {
