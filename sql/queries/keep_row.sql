@@ -1,5 +1,5 @@
 -- The same for a body that changes no column: is the row still at the version it was read at?
 select {version}, {image}::text, {id}, null::xid8
 from {relation} t
-{join}
+{record}
 where {key} and {current} {unchanged}

@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::words::error::with_causes;
+
 /// What the client's fallible functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -163,17 +165,7 @@ impl Error {
 
     /// One line for a person: what was attempted, and everything that caused it.
     pub fn report(&self) -> String {
-        let mut line = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !line.contains(&text) {
-                line.push_str(": ");
-                line.push_str(&text);
-            }
-            cause = error.source();
-        }
-        line.replace('\n', " ")
+        with_causes(self).replace('\n', " ")
     }
 
     fn refusal(&self) -> Option<&Refusal> {

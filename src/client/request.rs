@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{ETAG, HeaderMap, IF_MATCH, IF_NONE_MATCH, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::{Deserialize, Serialize};
@@ -11,12 +10,10 @@ use serde_json::value::RawValue;
 use super::Client;
 use super::error::{Error, Refusal, Result};
 use super::rows::{Conflict, Created, List, Outcome, Row, Written};
+use crate::words::address::{path_part, tag_of, version_of};
 
 /// Bytes of an answer that is still read; a server sends lists of up to 64 MiB.
 const LARGEST_ANSWER: usize = 80 << 20;
-
-/// What stands for itself in a part of a path.
-const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What a request was answered.
 struct Answer {
@@ -145,7 +142,7 @@ impl Client {
 
     fn at_version(&self, method: Method, channel: &str, id: &str, version: i64) -> Result<RequestBuilder> {
         let request = self.writing(method, self.row_url(channel, id)?);
-        Ok(request.header(IF_MATCH, format!("\"{version}\"")))
+        Ok(request.header(IF_MATCH, tag_of(version)))
     }
 
     fn writing(&self, method: Method, url: Url) -> RequestBuilder {
@@ -211,7 +208,7 @@ async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error>
 fn part(text: &str) -> Result<String> {
     match text {
         "" | "." | ".." => Err(Error::usage(format!("{text:?} cannot be named in a URL"))),
-        _ => Ok(utf8_percent_encode(text, PART).to_string()),
+        _ => Ok(path_part(text)),
     }
 }
 
@@ -259,8 +256,7 @@ impl Answer {
 
     /// `"7"`, and `W/"7"`, which proxies make of it.
     fn version(&self) -> Option<i64> {
-        let tag = self.header(ETAG.as_str())?.trim();
-        tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?.parse().ok()
+        version_of(self.header(ETAG.as_str())?)
     }
 
     /// What a refusal says; nothing where the answer is of another kind.

@@ -12,10 +12,10 @@ use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::fault::database_error;
-use super::log::{Channels, get, position_after, read_change, read_change_of};
+use super::log::{Channels, position_after, read_change, read_change_of};
 use super::pool::Pool;
 use super::retention;
-use super::rows::{PgSnapshot, Xid8};
+use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
 
 const CATCH_UP_PLAN: &str = include_str!("../../sql/queries/catch_up_plan.sql");

@@ -6,7 +6,7 @@ use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::fault::database_error;
-use super::log::get;
+use super::rows::get;
 use crate::words::{Error, Result};
 
 const TRY_KEEP: &str = include_str!("../../sql/queries/try_keep.sql");

@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Row, RowStream};
 use super::fault::database_error;
 use super::pool::{Lent, Pool};
 use super::retention;
-use super::rows::{PgSnapshot, Xid8};
+use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid};
 
 const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
@@ -318,9 +318,4 @@ pub(super) fn read_change_of(row: &Row, first: usize) -> Result<Change> {
         row: get(row, first + 5)?,
         old: get(row, first + 6)?,
     })
-}
-
-pub(super) fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T> {
-    row.try_get(column)
-        .map_err(|error| Error::unexpected("the log holds a value of an unexpected type").with_source(error))
 }

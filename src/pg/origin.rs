@@ -6,9 +6,8 @@ use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::fault::database_error;
-use super::log::get;
 use super::retention;
-use super::rows::{PgSnapshot, Xid8};
+use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, Origin, Result, Snapshot};
 

@@ -6,8 +6,7 @@ use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::fault::database_error;
-use super::log::get;
-use super::rows::{PgSnapshot, Xid8};
+use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Error, Result, Snapshot};
 
 const KEEP_FOR: &str = include_str!("../../sql/queries/keep_for.sql");

@@ -1,12 +1,19 @@
-//! PostgreSQL's types for positions, on their way in and out.
+//! Columns of answers, and PostgreSQL's types for positions on their way in and out.
 
 use bytes::{BufMut, BytesMut};
 use postgres_types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
 use std::error::Error as StdError;
+use tokio_postgres::Row;
 
-use crate::words::{Snapshot, Xid};
+use crate::words::{Error, Snapshot, Xid};
 
 type Failure = Box<dyn StdError + Sync + Send>;
+
+/// A column of an answer.
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Error> {
+    row.try_get(column)
+        .map_err(|error| Error::unexpected("an answer has a value of an unexpected type").with_source(error))
+}
 
 /// An `xid8`.
 #[derive(Debug, Clone, Copy)]

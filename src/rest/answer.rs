@@ -1,6 +1,5 @@
 //! What a request is answered that could be done.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use warp::Reply;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use warp::http::{Response as Plain, StatusCode};
@@ -9,12 +8,10 @@ use warp::reply::Response;
 use super::request::KnownVersions;
 use crate::pg::resource::{CurrentRow, List, Stored, Verb};
 use crate::problem::Problem;
+use crate::words::address::{path_part, tag_of};
 
 const CURSOR: HeaderName = HeaderName::from_static("rowbell-cursor");
 const XID: HeaderName = HeaderName::from_static("rowbell-xid");
-
-/// What stands for itself in a part of a path.
-const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The rows of a list, with the position the feed continues them from.
 pub(super) fn list(list: List) -> Result<Response, Problem> {
@@ -30,7 +27,7 @@ pub(super) fn row(row: CurrentRow, known: &KnownVersions) -> Result<Response, Pr
     // Kept by whoever likes, and asked for again each time.
     let mut headers = vec![(CACHE_CONTROL, "private, no-cache".to_owned())];
     if let Some(version) = row.version {
-        headers.push((ETAG, tag(version)));
+        headers.push((ETAG, tag_of(version)));
         if known.holds(version) {
             let mut reply = json(StatusCode::NOT_MODIFIED, String::new(), &headers)?;
             reply.headers_mut().remove(CONTENT_TYPE);
@@ -44,22 +41,18 @@ pub(super) fn row(row: CurrentRow, known: &KnownVersions) -> Result<Response, Pr
 pub(super) fn stored(verb: Verb, channel: &str, stored: &Stored) -> Result<Response, Problem> {
     let mut headers = vec![(CACHE_CONTROL, "no-store".to_owned())];
     if let Some(version) = stored.version.filter(|_| verb != Verb::Delete) {
-        headers.push((ETAG, tag(version)));
+        headers.push((ETAG, tag_of(version)));
     }
     if let Some(xid) = stored.xid {
         headers.push((XID, xid.to_string()));
     }
     let status = if verb == Verb::Insert {
-        headers.push((LOCATION, format!("/api/{channel}/{}", utf8_percent_encode(&stored.id, PART))));
+        headers.push((LOCATION, format!("/api/{channel}/{}", path_part(&stored.id))));
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
     json(status, stored.row.clone(), &headers)
-}
-
-fn tag(version: i64) -> String {
-    format!("\"{version}\"")
 }
 
 fn json(status: StatusCode, body: String, headers: &[(HeaderName, String)]) -> Result<Response, Problem> {

@@ -6,6 +6,7 @@ use warp::http::header::{ALLOW, ETAG, HeaderValue, RETRY_AFTER};
 
 use crate::pg::resource::{Change, Conflict, Constraint, Failure, Refusal, Verb};
 use crate::problem::Problem;
+use crate::words::address::tag_of;
 use crate::words::{BadQuery, Error};
 
 /// What a failed request is told.
@@ -133,7 +134,7 @@ pub(super) fn conflict(conflict: Conflict, change: &Change) -> Problem {
         .with_member("current", conflict.current.unwrap_or_else(null))
         .with_member("base", conflict.base.unwrap_or_else(null))
         .with_member("yours", change.row.text());
-    match conflict.version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
+    match conflict.version.and_then(|version| HeaderValue::from_str(&tag_of(version)).ok()) {
         Some(tag) => problem.with_header_value(ETAG, tag),
         None => problem,
     }

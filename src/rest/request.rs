@@ -7,6 +7,7 @@ use warp::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use super::refused::bad_value;
 use crate::pg::resource::Writer;
 use crate::problem::Problem;
+use crate::words::address::version_of;
 
 /// Characters of an actor's or a branch's name.
 const LONGEST_NAME: usize = 200;
@@ -112,13 +113,6 @@ pub(super) fn known_versions(headers: &HeaderMap) -> KnownVersions {
     let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let tags: Vec<_> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
     KnownVersions { any: tags.contains(&"*"), versions: tags.into_iter().filter_map(version_of).collect() }
-}
-
-/// `"7"`, and `W/"7"`, which proxies make of it.
-fn version_of(tag: &str) -> Option<i64> {
-    let tag = tag.trim();
-    let quoted = tag.strip_prefix("W/").unwrap_or(tag);
-    quoted.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
 /// Who writes, from `Rowbell-Actor` and `Rowbell-Branch`: UTF-8, percent-encoded where a header cannot carry it.

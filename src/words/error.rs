@@ -102,22 +102,28 @@ impl Error {
 
     /// One line for a person: what was attempted, why it failed, what to do.
     pub fn report(&self) -> String {
-        let mut line = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !line.contains(&text) {
-                line.push_str(": ");
-                line.push_str(&text);
-            }
-            cause = error.source();
-        }
+        let mut line = with_causes(self);
         if let Some(hint) = self.hint() {
             line.push_str("; ");
             line.push_str(hint);
         }
         line.replace('\n', " ")
     }
+}
+
+/// An error and everything that caused it, each cause once.
+pub fn with_causes(error: &dyn StdError) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = error.source();
+    }
+    line
 }
 
 impl fmt::Display for Error {

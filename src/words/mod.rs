@@ -1,5 +1,6 @@
 //! Floor 0: the words everything else is said in. No PostgreSQL, no sockets, no tasks.
 
+pub mod address;
 pub mod change;
 pub mod config;
 pub mod cursor;

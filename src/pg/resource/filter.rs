@@ -83,6 +83,7 @@ pub(super) fn unsuitable(table: &Table, conditions: &[Condition], wanted: &[Orde
         .filter_map(|name| table.column(name).ok())
         .map(|column| format!("{} is {}", column.name, column.type_name))
         .collect();
+    columns.sort();
     columns.dedup();
     Refusal::BadFilter(format!(
         "a filter or the order asks something that the column's type does not know: {}",

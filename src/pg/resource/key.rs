@@ -83,6 +83,7 @@ mod tests {
             changes_again: false,
             columns: key.iter().map(column).collect(),
             key: (0..key.len()).collect(),
+            mark: String::new(),
         }
     }
 

@@ -4,7 +4,8 @@ use super::filter;
 use super::position::{OnDisk, Position};
 use super::refusal::Failure;
 use super::session::Session;
-use super::table::{Table, get};
+use super::table::Table;
+use crate::pg::rows::get;
 use crate::pg::statement::{Parameters, Statement};
 use crate::words::{Cursor, Error, ListQuery};
 

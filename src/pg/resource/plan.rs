@@ -1,5 +1,7 @@
 //! From a write as a client asks for it to the one statement that does it.
 
+use std::borrow::Cow;
+
 use super::key::Key;
 use super::refusal::Refusal;
 use super::table::{Column, Role, Table};
@@ -117,10 +119,10 @@ fn base(name: &str, change: &Change) -> Result<i64, Refusal> {
 }
 
 fn insert(table: &Table, key: Option<&Key>, row: &RowBody) -> Result<Plan, Refusal> {
-    let mut sent = row.clone();
+    let mut sent = Cow::Borrowed(row);
     for (column, value) in key.into_iter().flat_map(|key| key.pairs(table)) {
         let value = serde_json::Value::from(value);
-        let (given, quoted) = (sent.replace(&column.name, &value), value.to_string());
+        let (given, quoted) = (sent.to_mut().replace(&column.name, &value), value.to_string());
         let same = |given: &str| given == quoted || value.as_str() == Some(given);
         if given.is_some_and(|given| !same(given.get())) {
             return Err(Refusal::BadValue(format!(
@@ -184,8 +186,7 @@ fn update(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Pla
     let unchanged: String = guarded.iter().map(|column| format!(" and {}", is_unchanged(column))).collect();
     let values = [
         ("set", set.join(", ")),
-        ("from", record.clone()),
-        ("join", record),
+        ("record", record),
         ("key", key.matches(table, &mut parameters)),
         ("current", current(table, based_on, &mut parameters)),
         ("unchanged", unchanged),

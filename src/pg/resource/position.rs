@@ -5,8 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio_postgres::Row;
 
 use super::refusal::Failure;
-use super::table::get;
-use crate::pg::rows::{PgSnapshot, Xid8, snapshot_text};
+use crate::pg::rows::{PgSnapshot, Xid8, get, snapshot_text};
 use crate::words::{Cursor, Origin, Snapshot};
 
 /// A position of which everything is known to be on disk; none at first.

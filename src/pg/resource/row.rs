@@ -6,7 +6,8 @@ use super::fit::{self, Trial};
 use super::key::Key;
 use super::refusal::{Failure, Refusal};
 use super::session::Session;
-use super::table::{Table, get};
+use super::table::Table;
+use crate::pg::rows::get;
 use crate::pg::statement::{Parameters, Statement};
 use crate::words::Result;
 

@@ -2,6 +2,7 @@
 //!
 //! A call that is not awaited to its end leaves the connection in the middle of something; then it is closed.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ pub(super) struct Session {
     client: Held,
     naming: Naming,
     /// What opens a transaction.
-    begin: String,
+    begin: Cow<'static, str>,
     /// Something was begun that has not ended.
     under_way: AtomicBool,
 }
@@ -80,12 +81,13 @@ impl Pool {
     pub(super) async fn session(&self, attempted: &str) -> Result<Session, Error> {
         let client = self.client(attempted).await?;
         let naming = self.naming();
-        let milliseconds = self.statement_limit().as_millis().to_string();
         let begin = match naming {
-            Naming::Named => BEGIN,
-            Naming::Unnamed => BEGIN_POOLED,
+            Naming::Named => Cow::Borrowed(BEGIN),
+            Naming::Unnamed => {
+                let milliseconds = self.statement_limit().as_millis().to_string();
+                Cow::Owned(fill(BEGIN_POOLED, &[("milliseconds", &milliseconds)]))
+            }
         };
-        let begin = fill(begin, &[("milliseconds", &milliseconds)]);
         Ok(Session { client: Held(Some(client)), naming, begin, under_way: AtomicBool::new(false) })
     }
 }

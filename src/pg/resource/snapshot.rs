@@ -9,10 +9,11 @@ use tokio_postgres::Row;
 
 use super::position::{OnDisk, Position};
 use super::refusal::{Failure, Refusal};
-use super::table::{Table, get};
+use super::table::Table;
 use crate::pg::connect::Connector;
 use crate::pg::fault::database_error;
 use crate::pg::link::Link;
+use crate::pg::rows::get;
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::pg::{catalog, log, origin};
 use crate::words::{Cursor, Error, Result};

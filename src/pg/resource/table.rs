@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 
 use super::refusal::{Failure, Refusal};
+use crate::pg::rows::get;
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::Error;
 
@@ -30,6 +31,9 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     /// Places of the key's columns, in key order.
     pub(super) key: Vec<usize>,
+    /// A comment in every statement on a table of this shape. PostgreSQL settles the types of a prepared statement's
+    /// parameters once, so a statement for another shape must be another statement.
+    pub(super) mark: String,
 }
 
 /// One column that clients see.
@@ -83,6 +87,7 @@ impl Table {
             changes_again: get(first, 4)?,
             columns: Vec::with_capacity(rows.len()),
             key: Vec::new(),
+            mark: String::new(),
         };
         let mut places = Vec::new();
         for (place, row) in rows.iter().enumerate() {
@@ -93,15 +98,10 @@ impl Table {
         }
         places.sort_unstable();
         table.key = places.into_iter().map(|(_, place)| place).collect();
-        Ok(table)
-    }
-
-    /// The same for every statement on a table of this shape. PostgreSQL settles the types of a prepared statement's
-    /// parameters once, so a statement for another shape must be another statement.
-    pub(super) fn mark(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        format!("/* {:016x} */", hasher.finish())
+        table.hash(&mut hasher);
+        table.mark = format!("/* {:016x} */", hasher.finish());
+        Ok(table)
     }
 
     /// The column of a name, or the refusal that says there is none.
@@ -111,8 +111,8 @@ impl Table {
     }
 
     /// The columns of the key, in key order.
-    pub(super) fn key_columns(&self) -> impl ExactSizeIterator<Item = &Column> {
-        self.key.iter().filter_map(|place| self.columns.get(*place)).collect::<Vec<_>>().into_iter()
+    pub(super) fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().filter_map(|place| self.columns.get(*place))
     }
 
     /// The name of the column that carries the version; none when feed-only.
@@ -140,7 +140,7 @@ impl Table {
         ];
         values.extend_from_slice(given);
         let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        Statement { sql: format!("{} {}", fill(template, &values), self.mark()), parameters }
+        Statement { sql: format!("{} {}", fill(template, &values), self.mark), parameters }
     }
 
     /// The version of row `t`, null when feed-only.
@@ -167,10 +167,4 @@ impl Column {
             role,
         })
     }
-}
-
-/// A column of an answer.
-pub(super) fn get<'a, T: postgres_types::FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Error> {
-    row.try_get(column)
-        .map_err(|error| Error::unexpected("an answer has a value of an unexpected type").with_source(error))
 }

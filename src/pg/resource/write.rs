@@ -8,8 +8,8 @@ use super::plan::{Change, Plan, Verb};
 use super::refusal::{Constraint, DANGLING, Failure, Refusal};
 use super::row::{self, CurrentRow};
 use super::session::{Ending, Session};
-use super::table::{Table, get};
-use crate::pg::rows::Xid8;
+use super::table::Table;
+use crate::pg::rows::{Xid8, get};
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::{Result, Xid};
 
