@@ -45,6 +45,8 @@ impl Channels {
 pub struct Drained {
     /// The position reached, cut.
     pub position: Snapshot,
+    /// The oldest transaction that was still open.
+    pub xmin: Xid,
     /// What committed on the way there.
     pub batch: Batch,
     /// What was dropped of the log by then: where the start does not cover it, the batch may have a hole.
@@ -71,7 +73,8 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
 pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
     let position = position_after(&snapshot, highest, since);
-    Ok(Drained { position, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
+    let xmin = snapshot.xmin();
+    Ok(Drained { position, xmin, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
 }
 
 /// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
@@ -135,7 +138,8 @@ pub async fn drain(
     } else {
         Batch::Commits(gathering.commits)
     };
-    Ok(Drained { position, batch, floor: retention::floor(client).await? })
+    let xmin = header.snapshot.xmin();
+    Ok(Drained { position, xmin, batch, floor: retention::floor(client).await? })
 }
 
 /// The channels with changes between two positions.
