@@ -1427,7 +1427,7 @@ CREATE INDEX sync_log_0_channel_row_id_version_idx ON rowbell.sync_log_0 USING b
 
 CREATE INDEX sync_log_unflushed ON ONLY rowbell.sync_log USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_0_xid_idx1 ON rowbell.sync_log_0 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_0_xid_idx ON rowbell.sync_log_0 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_commit ON ONLY rowbell.sync_log USING btree (xid, seq);
 
@@ -1435,43 +1435,43 @@ CREATE INDEX sync_log_0_xid_seq_idx ON rowbell.sync_log_0 USING btree (xid, seq)
 
 CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_1_xid_idx1 ON rowbell.sync_log_1 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_1_xid_idx ON rowbell.sync_log_1 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_1_xid_seq_idx ON rowbell.sync_log_1 USING btree (xid, seq);
 
 CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_2_xid_idx1 ON rowbell.sync_log_2 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_2_xid_idx ON rowbell.sync_log_2 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_2_xid_seq_idx ON rowbell.sync_log_2 USING btree (xid, seq);
 
 CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_3_xid_idx1 ON rowbell.sync_log_3 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_3_xid_idx ON rowbell.sync_log_3 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_3_xid_seq_idx ON rowbell.sync_log_3 USING btree (xid, seq);
 
 CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_4_xid_idx1 ON rowbell.sync_log_4 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_4_xid_idx ON rowbell.sync_log_4 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_4_xid_seq_idx ON rowbell.sync_log_4 USING btree (xid, seq);
 
 CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_5_xid_idx1 ON rowbell.sync_log_5 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_5_xid_idx ON rowbell.sync_log_5 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_5_xid_seq_idx ON rowbell.sync_log_5 USING btree (xid, seq);
 
 CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_6_xid_idx1 ON rowbell.sync_log_6 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_6_xid_idx ON rowbell.sync_log_6 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_6_xid_seq_idx ON rowbell.sync_log_6 USING btree (xid, seq);
 
 CREATE INDEX sync_log_7_channel_row_id_version_idx ON rowbell.sync_log_7 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_7_xid_idx1 ON rowbell.sync_log_7 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_7_xid_idx ON rowbell.sync_log_7 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_7_xid_seq_idx ON rowbell.sync_log_7 USING btree (xid, seq);
 
@@ -1479,49 +1479,49 @@ CREATE INDEX tick_at ON rowbell.tick USING btree (at);
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_0_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_0_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_0_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_0_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_1_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_1_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_1_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_1_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_2_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_2_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_2_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_2_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_3_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_3_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_3_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_3_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_4_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_4_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_4_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_4_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_5_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_5_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_5_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_5_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_6_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_6_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_6_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_6_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_7_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_7_xid_seq_idx;
 
