@@ -20,7 +20,7 @@ use super::steps::Step;
 use crate::pg::backend::Backend;
 use crate::pg::connect::Connector;
 use crate::pg::link::{Link, Message};
-use crate::pg::log::{self as pg_log, Batch, Drained, Statement};
+use crate::pg::log::{self as pg_log, Batch, Drain, Drained};
 use crate::pg::{bell, catalog, migrate, origin};
 use crate::words::{Cursor, Error, FeedConfig, Origin, Result};
 
@@ -44,7 +44,7 @@ pub struct Listener {
 /// One listening connection, ready to drain.
 struct Connected {
     link: Link,
-    drain: Statement,
+    drain: Drain,
     origin: Origin,
     backend: Backend,
     /// Channels whose writers never ring.

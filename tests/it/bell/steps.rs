@@ -51,24 +51,23 @@ async fn falling_asleep_after_a_hurry_misses_no_silent_writer() {
     let feed = RunningFeed::new(&shop.connector, restless());
     let mut reader = Reader::open(&feed, "orders", Start::Now).await;
     let mut told = 0;
-    for step in STEPS {
+    for step in [Step::Locked, Step::Fenced, Step::Drains] {
         told = usize::try_from(hurry(&shop, &feed, i32::try_from(told).unwrap()).await).unwrap();
         reader.until(told).await;
-        // Only once it holds none of its locks does a writer stay silent.
-        super::soon(async { while super::locks(&shop).await > 0 {} }).await;
-        let bells = feed.stats().bells.get();
-        let writer = shop.link().await;
-        writer
-            .client
-            .batch_execute(&format!("begin; insert into orders values ({told}, 'silent')"))
-            .await
-            .unwrap();
-        // Every look passes some of these steps; the first that counts is the one on the way to sleep.
-        if matches!(step, Step::Listened | Step::Drains) {
-            until(&feed, Mode::Settling).await;
-        }
-        let stop = Stop::at(&feed, step);
+        // Held where it has let go of its locks, until a writer has found nobody asleep.
+        let pulls = Stop::at(&feed, Step::Drains);
+        pulls.arrived().await;
+        let (writer, bells) = (shop.link().await, feed.stats().bells.get());
+        let silent = format!("begin; insert into orders values ({told}, 'silent')");
+        writer.client.batch_execute(&silent).await.unwrap();
+        let mut stop = Stop::at(&feed, if step == Step::Drains { Step::Fenced } else { step });
+        pulls.go();
         stop.arrived().await;
+        if step == Step::Drains {
+            let drains = Stop::at(&feed, step);
+            std::mem::replace(&mut stop, drains).go();
+            stop.arrived().await;
+        }
         writer.client.batch_execute("commit").await.unwrap();
         stop.go();
         told += 1;
