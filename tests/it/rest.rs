@@ -2,6 +2,7 @@
 
 mod altered;
 mod batch;
+mod broken;
 mod browsers;
 mod business;
 mod idempotency;
