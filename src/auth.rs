@@ -39,6 +39,12 @@ impl Door {
         if self.admits(headers, None) { Ok(()) } else { Err(Problem::unauthorized()) }
     }
 
+    /// True where who passed the token check may also change what is watched. Without a token that is everyone, so
+    /// then only where nobody but this machine can connect.
+    pub fn admits_operators(&self) -> bool {
+        self.token.is_some() || self.loopback
+    }
+
     /// The origin of a page of another site that may talk to this server; none for our own and for who is no page.
     pub fn allowed_origin<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         let origin = headers.get(ORIGIN)?;
@@ -246,6 +252,14 @@ mod tests {
         }
         assert!(!bound.knows_host(&headers(&[])));
         assert!(!bound.knows_host(&headers(&[("host", "localhost"), ("host", "localhost")])));
+    }
+
+    #[test]
+    fn operators_need_a_token_where_others_can_connect() {
+        assert!(
+            door("127.0.0.1:0", None).admits_operators() && door("0.0.0.0:0", Some("t")).admits_operators()
+        );
+        assert!(!door("0.0.0.0:0", None).admits_operators());
     }
 
     #[test]

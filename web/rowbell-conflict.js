@@ -176,8 +176,8 @@ export class RowbellConflict extends HTMLElement {
     const words = this.#words;
     const value = (/** @type {any} */ value) =>
       element('div', { class: 'value' }, shown(value, field, words, this.#manner.format));
-    const still = (/** @type {string} */ name, /** @type {string} */ who, /** @type {Node} */ ...content) =>
-      element('div', { class: `side ${name}` }, element('div', { class: 'who' }, who), ...content);
+    const still = (/** @type {string} */ name, /** @type {string} */ who, /** @type {Node} */ content) =>
+      element('div', { class: `side ${name}` }, element('div', { class: 'who' }, who), content);
     const isNews = this.#conflict.base && (this.#conflict.current || !isEqual(field.before, field.mine));
     const before = isNews ? still('before', words.before, value(field.before)) : null;
     if (!this.#conflict.current) return [before, still('mine', words.mine, value(field.mine))];

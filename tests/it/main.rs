@@ -23,6 +23,7 @@ mod feed;
 mod flow;
 mod keeper;
 mod migrate;
+mod operate;
 mod pool;
 mod rest;
 mod restart;

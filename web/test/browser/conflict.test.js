@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import { before, test } from 'node:test';
-import { SIZES, accessible, browse, open } from './chromium.js';
+import { SIZES, accessible, browse, open } from './page.js';
 
 const BASE = { id: 'a', note: 'ring', total: 12.5, items: [{ name: 'Saw' }], place: { city: 'Bath', floor: 2 }, paid: false, version: 7 };
 const THEIRS = { ...BASE, note: 'ring twice', total: 40, place: { city: 'Bath', floor: 3 }, version: 9 };

@@ -13,7 +13,7 @@ export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 128
 
 /** Starts a browser that ends with the test. */
 export async function browse(t) {
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  const executablePath = process.env.ROWBELL_CHROMIUM ?? '/usr/bin/chromium';
   const browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
   t.after(() => browser.close());
   return browser;
