@@ -9,19 +9,23 @@ use warp::{Filter, Rejection, Reply};
 use super::only_get;
 
 /// Modules by name. Whoever imports one gets the others it names from beside it.
-const MODULES: [(&str, &str); 12] = [
+const MODULES: [(&str, &str); 16] = [
     ("collection.js", include_str!("../../web/collection.js")),
     ("connection.js", include_str!("../../web/connection.js")),
+    ("idb.js", include_str!("../../web/idb.js")),
     ("inbox.js", include_str!("../../web/inbox.js")),
     ("line.js", include_str!("../../web/line.js")),
     ("listeners.js", include_str!("../../web/listeners.js")),
+    ("offline-batch.js", include_str!("../../web/offline-batch.js")),
+    ("offline-store.js", include_str!("../../web/offline-store.js")),
+    ("offline-sync.js", include_str!("../../web/offline-sync.js")),
+    ("offline-view.js", include_str!("../../web/offline-view.js")),
     ("realtime-client.js", include_str!("../../web/realtime-client.js")),
     ("rest.js", include_str!("../../web/rest.js")),
     ("states.js", include_str!("../../web/states.js")),
     ("subscription.js", include_str!("../../web/subscription.js")),
     ("token.js", include_str!("../../web/token.js")),
     ("wake.js", include_str!("../../web/wake.js")),
-    ("idb.js", include_str!("../../web/idb.js")),
 ];
 
 /// `/web/NAME.js`. Code is no secret, so it takes no token, and pages of any allowed origin may import it.
