@@ -137,3 +137,111 @@ export interface CollectionOptions {
   /** Keeps rows and cursor together, in one transaction of yours; awaited before the next update. */
   store?: (update: Update) => unknown;
 }
+
+/** A write that waits to be sent. */
+export interface Operation {
+  /** Its place among all. */
+  seq: number;
+  /** By which the server knows it again, so that it is done once. */
+  key: string;
+  method: 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  channel: string;
+  id: string;
+  row?: Row;
+  /** The version it was made from. */
+  version?: number;
+  /** Instead: the operation on the same row that it was made after. */
+  after?: number;
+  conflict?: Conflict;
+  /** When it was made, in milliseconds since 1970. */
+  at: number;
+  /** How often the server answered that it could not do it now. */
+  attempts: number;
+}
+
+/** What the server does where the version is not current any more. */
+export type Conflict = 'reject' | 'merge' | 'force' | 'keep';
+
+/** An operation the server will not do. It stays until somebody sends it again or discards it. */
+export interface Letter extends Operation {
+  /** Why: the server's problem, with `code`, `status` and `detail`; of a conflict with `current` and `base`. */
+  problem: Record<string, any>;
+  /** The operation that failed before it, where that is the reason. */
+  because?: number;
+  deadAt: number;
+}
+
+/** What became of an operation that was done. */
+export interface Done {
+  operation: Operation;
+  row: Row;
+  version?: number;
+  xid?: string;
+  replayed?: boolean;
+}
+
+/** One result of a batch. */
+export interface Result {
+  status: number;
+  id?: string;
+  version?: number;
+  xid?: string;
+  replayed?: boolean;
+  row?: Row;
+  problem?: Record<string, any>;
+  retry_after?: number;
+}
+
+/** What becomes of operations that were sent. */
+export interface Outcomes {
+  done: Done[];
+  dead: { operation: Operation; problem: Record<string, any> }[];
+  /** To be sent again. */
+  again: Operation[];
+}
+
+/** Counts since the queue was made, over all tabs and visits. */
+export interface Totals {
+  /** Operations that were done. */
+  done: number;
+  /** Of these: done before, when the answer was lost. */
+  replayed: number;
+  /** Operations that came back as letters. */
+  dead: number;
+  /** Requests that were answered. */
+  rounds: number;
+  /** Requests that were not, or not now. */
+  failures: number;
+}
+
+/** `idle`: nothing to send. `blocked`: another tab sends. `unauthorized`: waits for a token that is taken. */
+export type QueueState = 'idle' | 'blocked' | 'sending' | 'waiting' | 'unauthorized' | 'closed';
+
+/** What changed in a queue. */
+export interface QueueChange {
+  pending: Operation[];
+  done: Done[];
+}
+
+export interface QueueOptions {
+  /** Names the database in the browser; one for each user of a device. `rowbell` if absent. */
+  name?: string;
+  /** Address of the server; a page's own origin if absent. */
+  url?: string;
+  getToken?: GetToken;
+  /** Instead of both: a client to send as, which also tells when the server is back. */
+  client?: import('./realtime-client.js').RealtimeClient;
+  /** Key columns of channels whose key is not `id`. */
+  keys?: Record<string, string | string[]>;
+  /** Who writes and from where, if no token says it. */
+  actor?: string;
+  branch?: string;
+  /** Operations it may hold: 10,000. */
+  capacity?: number;
+  /** How often the server may say that it cannot do one now, before that becomes a letter: 10. */
+  attempts?: number;
+  onChange?: (change: QueueChange) => unknown;
+  onProgress?: (progress: { done: number; total: number }) => unknown;
+  onLetter?: (letters: Letter[]) => unknown;
+  onState?: (state: QueueState) => unknown;
+}

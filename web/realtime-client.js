@@ -48,6 +48,10 @@ export class RealtimeClient {
     return this.#url;
   }
 
+  get getToken() {
+    return this.#options.getToken;
+  }
+
   /**
    * Follows a topic: `orders`, `orders,clients`, `orders?branch_id=eq.3`. Give callbacks, or iterate the result.
    * @param {string} topic

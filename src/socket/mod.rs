@@ -195,7 +195,9 @@ pub fn routes(
                 }
             }
         });
-    feed.or(around).unify().or(web::routes()).unify().or(pages::routes()).unify()
+    // Boxed, because the type of many routes in a row is deeper than a compiler looks.
+    let around = around.or(web::routes()).unify().or(pages::routes()).unify().boxed();
+    feed.or(around).unify()
 }
 
 fn upgrade(

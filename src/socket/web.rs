@@ -9,25 +9,29 @@ use warp::{Filter, Rejection, Reply};
 use super::only_get;
 
 /// Modules by name. Whoever imports one gets the others it names from beside it.
-const MODULES: [(&str, &str); 18] = [
+const MODULES: [(&str, &str); 22] = [
     ("collection.js", include_str!("../../web/collection.js")),
-    ("connection.js", include_str!("../../web/connection.js")),
-    ("inbox.js", include_str!("../../web/inbox.js")),
-    ("line.js", include_str!("../../web/line.js")),
-    ("listeners.js", include_str!("../../web/listeners.js")),
-    ("realtime-client.js", include_str!("../../web/realtime-client.js")),
-    ("rest.js", include_str!("../../web/rest.js")),
-    ("states.js", include_str!("../../web/states.js")),
-    ("subscription.js", include_str!("../../web/subscription.js")),
-    ("token.js", include_str!("../../web/token.js")),
-    ("wake.js", include_str!("../../web/wake.js")),
-    ("idb.js", include_str!("../../web/idb.js")),
     ("conflict-field.js", include_str!("../../web/conflict-field.js")),
     ("conflict-fields.js", include_str!("../../web/conflict-fields.js")),
     ("conflict-style.js", include_str!("../../web/conflict-style.js")),
     ("conflict-words.js", include_str!("../../web/conflict-words.js")),
+    ("connection.js", include_str!("../../web/connection.js")),
     ("element.js", include_str!("../../web/element.js")),
+    ("idb.js", include_str!("../../web/idb.js")),
+    ("inbox.js", include_str!("../../web/inbox.js")),
+    ("line.js", include_str!("../../web/line.js")),
+    ("listeners.js", include_str!("../../web/listeners.js")),
+    ("offline-batch.js", include_str!("../../web/offline-batch.js")),
+    ("offline-store.js", include_str!("../../web/offline-store.js")),
+    ("offline-sync.js", include_str!("../../web/offline-sync.js")),
+    ("offline-view.js", include_str!("../../web/offline-view.js")),
+    ("realtime-client.js", include_str!("../../web/realtime-client.js")),
+    ("rest.js", include_str!("../../web/rest.js")),
     ("rowbell-conflict.js", include_str!("../../web/rowbell-conflict.js")),
+    ("states.js", include_str!("../../web/states.js")),
+    ("subscription.js", include_str!("../../web/subscription.js")),
+    ("token.js", include_str!("../../web/token.js")),
+    ("wake.js", include_str!("../../web/wake.js")),
 ];
 
 /// What a module is sent as.

@@ -175,7 +175,11 @@ export class Proxy {
 
   #pass(data, to, what) {
     if (this.#isSilent) return;
-    if (this.#dies?.(String(data.subarray(0, 4096)), what)) return this.down();
+    if (this.#dies?.hits(String(data.subarray(0, 4096)), what)) {
+      this.#dies.done();
+      this.#dies = null;
+      return this.down();
+    }
     to.write(data);
   }
 
@@ -190,13 +194,14 @@ export class Proxy {
     for (const { near, far } of this.#pairs) near.destroy(), far.destroy();
   }
 
+  /** Passes on again, up to the moment that `downAt` waits for. */
   up() {
-    [this.#isDown, this.#isSilent, this.#dies] = [false, false, null];
+    [this.#isDown, this.#isSilent] = [false, false];
   }
 
-  /** Goes down at the first piece of which `dies` says so, which is lost. */
-  downAt(dies) {
-    this.#dies = dies;
+  /** Goes down at the first piece that hits, which is lost. Settles when it has happened. */
+  downAt(hits) {
+    return new Promise((done) => (this.#dies = { hits, done }));
   }
 
   close() {
