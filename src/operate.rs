@@ -140,7 +140,7 @@ pub fn routes(
         });
     let unwatch =
         warp::path!("channels" / String).and(warp::method()).and(operators).and(headers).then(unwatch_by);
-    list.or(watch).unify().or(unwatch).unify().boxed()
+    list.or(watch).unify().or(unwatch).unify()
 }
 
 async fn unwatch_by(channel: String, method: Method, operators: Operators, headers: HeaderMap) -> Response {

