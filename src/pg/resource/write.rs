@@ -71,7 +71,7 @@ pub(super) async fn write(
     // A trigger of the user's may change the row again, which RETURNING does not see.
     let reads_again = table.changes_again && change.verb != Verb::Delete;
     let ending = if reads_again { Ending::Open } else { Ending::Commit };
-    let rows = session.write(&settings(writer), &plan.statement, ending).await?;
+    let rows = session.write(&settings(table, writer), &plan.statement, ending).await?;
     let written = rows.first().map(read).transpose();
     // Whatever came back: a transaction that was left open is ended here.
     let again = match (&written, ending) {
@@ -130,11 +130,14 @@ async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written
     })
 }
 
-fn settings(writer: &Writer) -> Statement {
+/// What goes before a write: who writes, and that the shape is still the one of the channel's table.
+fn settings(table: &Table, writer: &Writer) -> Statement {
     let mut parameters = Parameters::default();
     parameters.add(writer.actor.clone().unwrap_or_default());
     parameters.add(writer.branch.clone().unwrap_or_default());
-    Statement { sql: fill(WRITER_SETTINGS, &[]), parameters }
+    parameters.add(&*table.channel);
+    parameters.add(table.relation.as_str());
+    table.statement(WRITER_SETTINGS, &[], parameters)
 }
 
 /// Makes of a failure what the client can be told.
