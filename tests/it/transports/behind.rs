@@ -70,8 +70,7 @@ async fn slow_readers_hold_no_connection() {
     database.run(ITEM).await;
     let api = Api::with(&database.url, |config| config.feed.pool = 1).await;
     let begun = Poller::now(&api, "item").await;
-    let giant =
-        "insert into item select g, 0, to_json(repeat('x', 3000)) from generate_series(1000, 4999) g";
+    let giant = "insert into item select g, 0, to_json(repeat('x', 3000)) from generate_series(1000, 4999) g";
     database.run(giant).await;
     // More than the kernel takes, and nobody reads it.
     let mut slow = Vec::new();
