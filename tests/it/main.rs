@@ -1,5 +1,6 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
+#![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -7,6 +8,7 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod bell;
 mod business;
 mod catch_up;
 mod claims;
