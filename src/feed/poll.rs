@@ -20,6 +20,9 @@ use crate::words::{Change, CommitHead, Cursor, Error, Op, Result, Snapshot, Topi
 /// Reads that bring nothing after which an answer ends where it is: somebody waits for it.
 const FRUITLESS: u32 = 512;
 
+/// Bytes a read asks for at least: one commit may be large, however few changes are wanted.
+const LEAST_READ: usize = 128 << 10;
+
 /// What an answer goes on with, in changes or bytes, when no cursor fits where it should end.
 const MORE_CHANGES: usize = 256;
 const MORE_BYTES: usize = 1 << 20;
@@ -154,7 +157,7 @@ impl Ahead {
     fn new(shared: Arc<Shared>, topic: &Topic, since: &Snapshot, end: Arc<Cursor>, wanted: usize) -> Self {
         let channels = topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
         // Who wants few changes does not read, nor look ahead, as far as one who wants all.
-        let bytes = shared.config.chunk.min(wanted.saturating_mul(1024));
+        let bytes = shared.config.chunk.min(wanted.saturating_mul(1024).max(LEAST_READ));
         let stride = Stride { bytes, rows: shared.config.step };
         let walk = Walk::new(since.clone(), end.snapshot.clone(), channels.clone(), stride)
             .looking_ahead(shared.config.step.max(wanted));

@@ -18,7 +18,7 @@ use futures::StreamExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use rowbell::client::{Client, Event, ResetReason};
+use rowbell::client::{Client, Event, ResetReason, Subscribe};
 use rowbell::pg::embedded::StopMode;
 use tokio_util::sync::CancellationToken;
 
@@ -68,12 +68,7 @@ async fn nothing_is_lost_doubled_or_out_of_order_whatever_dies() {
         .collect();
     // Everybody holds a position before the first write, or the truth would have more than they asked for.
     for (_, _, books, _) in &subscribers {
-        soon(async {
-            while books.lock().expect("a lock").cursor.is_empty() {
-                tokio::task::yield_now().await
-            }
-        })
-        .await;
+        begun(books).await;
     }
     let writing = writers::start(&stage.connector, seed, 6, &stop);
     let elsewhere = writers::start_elsewhere(&stage.connector, &stop);
@@ -113,6 +108,16 @@ async fn nothing_is_lost_doubled_or_out_of_order_whatever_dies() {
         "{acknowledged} transactions acknowledged; parts of the log emptied: {emptied}; faults: {faults:?}"
     );
     stage.strike().await;
+}
+
+/// Waits until a subscriber holds a position.
+async fn begun(books: &Mutex<Books>) {
+    let begun = async {
+        while books.lock().expect("a lock").cursor.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(begun).await;
 }
 
 /// Faults, one after the other, until the time is up; how often each was done.
@@ -164,6 +169,15 @@ async fn storm(stage: &mut Stage, random: &mut StdRng, until: Instant) -> BTreeM
     done
 }
 
+/// Where a subscriber begins, by its books.
+fn begin(subscription: Subscribe, since: String, expired: bool) -> Subscribe {
+    match (since.is_empty(), expired) {
+        (true, _) => subscription,
+        (false, false) => subscription.since(since),
+        (false, true) => subscription.snapshot(),
+    }
+}
+
 /// One subscriber: keeps books, leaves and comes back on either node, until it has the last row.
 async fn subscribe(clients: Vec<Client>, topic: &str, books: Arc<Mutex<Books>>, mut random: StdRng) {
     loop {
@@ -172,14 +186,7 @@ async fn subscribe(clients: Vec<Client>, topic: &str, books: Arc<Mutex<Books>>, 
             (books.cursor.clone(), books.expired)
         };
         let client = clients.choose(&mut random).expect("a client");
-        let subscription = client.subscribe(topic);
-        let subscription = match (since.is_empty(), expired) {
-            (true, _) => subscription,
-            (false, false) => subscription.since(since),
-            (false, true) => subscription.snapshot(),
-        };
-        let mut rows = Vec::new();
-        let mut events = subscription.events();
+        let (mut rows, mut events) = (Vec::new(), begin(client.subscribe(topic), since, expired).events());
         let leaves = tokio::time::sleep(Duration::from_millis(random.random_range(300..5000)));
         tokio::pin!(leaves);
         loop {
