@@ -25,6 +25,7 @@ mod feed;
 mod flow;
 mod keeper;
 mod migrate;
+mod parsers;
 mod pool;
 mod rest;
 mod restart;
