@@ -1227,6 +1227,30 @@ CREATE TABLE rowbell.migration (
     checksum character varying(255)
 );
 
+CREATE TABLE rowbell.request (
+    subject text NOT NULL,
+    key text NOT NULL,
+    hash bytea NOT NULL,
+    status smallint NOT NULL,
+    row_id text NOT NULL,
+    version bigint,
+    xid xid8,
+    answer text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE rowbell.request IS 'What writes were answered that came with a key of the client''s, so that the same request again writes nothing.';
+
+COMMENT ON COLUMN rowbell.request.subject IS 'Who sent it; keys of others are of no concern.';
+
+COMMENT ON COLUMN rowbell.request.hash IS 'SHA-256 of what was asked for: another request under the same key is refused.';
+
+COMMENT ON COLUMN rowbell.request.version IS 'The row''s version after it; of a delete, the one removed.';
+
+COMMENT ON COLUMN rowbell.request.xid IS 'The transaction that wrote; null where there was nothing to change.';
+
+COMMENT ON COLUMN rowbell.request.answer IS 'The row as it was answered, to the letter.';
+
 CREATE SEQUENCE rowbell.seq
     START WITH 1
     INCREMENT BY 1
@@ -1400,6 +1424,9 @@ ALTER TABLE ONLY rowbell.installation
 ALTER TABLE ONLY rowbell.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY rowbell.request
+    ADD CONSTRAINT request_once PRIMARY KEY (subject, key);
+
 ALTER TABLE ONLY rowbell.retention
     ADD CONSTRAINT retention_pk PRIMARY KEY (only_row);
 
@@ -1411,6 +1438,8 @@ ALTER TABLE ONLY rowbell.watched
 
 ALTER TABLE ONLY rowbell.watched
     ADD CONSTRAINT watched_relation UNIQUE (relation);
+
+CREATE INDEX request_by_age ON rowbell.request USING btree (at);
 
 CREATE INDEX sync_log_row ON ONLY rowbell.sync_log USING btree (channel, row_id, version);
 

@@ -50,6 +50,8 @@ pub struct RestConfig {
     pub pool_wait: Duration,
     /// How long one statement of a request may run, or wait for another writer.
     pub statement: Duration,
+    /// How long a batch may begin further writes.
+    pub batch: Duration,
     /// How long a client may take to send a body.
     pub body_wait: Duration,
     /// Bytes of a body that is still read.
@@ -64,6 +66,7 @@ impl Default for RestConfig {
             pool: 16,
             pool_wait: Duration::from_secs(5),
             statement: Duration::from_secs(30),
+            batch: Duration::from_secs(60),
             body_wait: Duration::from_secs(30),
             body_limit: 4 << 20,
             answer_limit: 64 << 20,

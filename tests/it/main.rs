@@ -1,5 +1,7 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
+// Tests wait within tests' own waits, and the types of futures nest with them.
+#![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -23,6 +25,7 @@ mod feed;
 mod flow;
 mod keeper;
 mod migrate;
+mod parsers;
 mod pool;
 mod rest;
 mod restart;
