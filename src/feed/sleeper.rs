@@ -123,7 +123,7 @@ impl Sleeper {
     }
 
     /// Looks whether writers wait for one another to ring. Then commits come too often for this server's disk, however
-    /// seldom that is: where a flush takes 3 ms, 32 writers that ring make 340 commits a second, and 2,500 silent.
+    /// seldom that is: on a slow disk 32 writers that rang made 340 commits a second, and 2,500 silent.
     pub async fn look_after_writers(&mut self, link: &Link) -> Result<()> {
         let rings = !matches!(self.mode, Mode::Away | Mode::Pulling);
         if !rings || self.commits < QUEUE_COMMITS || self.queue_seen.elapsed() < QUEUE_AGE {
