@@ -56,7 +56,8 @@ async fn assert_once(link: &Link, round: usize, names: i64) {
 
 /// Waits until nothing is done for a node that is gone.
 async fn until_quiet(link: &Link) {
-    let busy = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+    let busy =
+        "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
         and backend_type = 'client backend' and state <> 'idle'";
     soon(async { while number(link, busy).await > 0 {} }).await;
 }
@@ -119,10 +120,14 @@ async fn a_postgresql_that_is_restarted_in_the_middle() {
         cluster.start().await.expect("starts");
         let told = sent.await.unwrap().expect(200).json();
         let link = soon(connector.connect("test")).await.unwrap();
-        let counted = |wanted: fn(&Value) -> bool| told["results"].as_array().unwrap().iter().filter(|r| wanted(r)).count();
+        let counted = |wanted: fn(&Value) -> bool| {
+            told["results"].as_array().unwrap().iter().filter(|r| wanted(r)).count()
+        };
         let done = counted(|result| result["status"].as_u64().unwrap() < 300);
         let doubtful = counted(|result| result["status"] == 503 && result.get("retry_after").is_none());
-        let refused = counted(|result| result["status"] == 503 && result["retry_after"] == 1 || result["status"] == 424);
+        let refused = counted(|result| {
+            result["status"] == 503 && result["retry_after"] == 1 || result["status"] == 424
+        });
         assert_eq!(done + doubtful + refused, 200, "{told}");
         assert!(done >= 20 && refused > 0);
         // What was told to be done is done, and what was told not to be is not.
@@ -150,7 +155,8 @@ async fn a_connection_that_is_cut_at_any_moment() {
     database.run(TABLE).await;
     database.run("drop trigger slowly on items; create role cut superuser login password 'cut'").await;
     let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], shared().await.port))).await;
-    let url = format!("postgresql://cut:cut@{}/{}?sslmode=disable", proxy.address, database.connector.database());
+    let url =
+        format!("postgresql://cut:cut@{}/{}?sslmode=disable", proxy.address, database.connector.database());
     let api = Api::with(&url, |config| config.rest.pool = 1).await;
     let link = database.link().await;
     let seed = rand::random();
@@ -159,7 +165,8 @@ async fn a_connection_that_is_cut_at_any_moment() {
     let (mut unsure, mut broken) = (0, 0);
     for round in 0..40 {
         // Without keys, so that the database alone tells what was done.
-        let rows = (0..10).map(|n| json!({"method": "POST", "channel": "items", "row": {"name": format!("{round}-{n}")}}));
+        let rows = (0..10)
+            .map(|n| json!({"method": "POST", "channel": "items", "row": {"name": format!("{round}-{n}")}}));
         let body = json!({"atomic": round % 2 == 0, "operations": rows.collect::<Vec<_>>()});
         soon(async { while api.get("/api/items?limit=1").await.status != 200 {} }).await;
         proxy.delay(Duration::from_micros(500));
@@ -181,7 +188,9 @@ async fn a_connection_that_is_cut_at_any_moment() {
             (unsure, broken) = (unsure + usize::from(!sure), broken + usize::from(sure));
         } else if answer.status == 200 {
             let results = answer.json()["results"].as_array().unwrap().clone();
-            let count = |wanted: &dyn Fn(&&Value) -> bool| i64::try_from(results.iter().filter(wanted).count()).unwrap();
+            let count = |wanted: &dyn Fn(&&Value) -> bool| {
+                i64::try_from(results.iter().filter(wanted).count()).unwrap()
+            };
             let done = count(&|result| result["status"] == 201);
             let refused = count(&|result| result["status"] == 503 && result["retry_after"] == 1);
             assert!((done..=10 - refused).contains(&written), "round {round}: {written} of {answer:?}");
