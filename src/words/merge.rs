@@ -9,7 +9,7 @@ mod alike;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use alike::{alike, members, text_of};
+use alike::{Budget, alike, members, text_of};
 
 /// Objects nested deeper than that are one value.
 const DEEPEST: usize = 64;
@@ -27,7 +27,9 @@ impl Merge {
     /// Merges one more column; no value in one of the images counts as null.
     pub fn add(&mut self, name: &str, base: Option<&str>, current: Option<&str>, yours: &str) {
         let [base, current] = [base, current].map(|image| image.unwrap_or("null"));
-        let mut course = Course { path: vec![name.to_owned()], conflicts: &mut self.conflicts };
+        let budget = Budget::new();
+        let mut course =
+            Course { path: vec![name.to_owned()], conflicts: &mut self.conflicts, budget: &budget };
         let merged = course.merge(Some(base), Some(current), Some(yours));
         let merged = merged.map_or_else(|| "null".to_owned(), Cow::into_owned);
         self.columns.push((name.to_owned(), merged));
@@ -41,23 +43,23 @@ impl Merge {
 
 /// Whether two JSON texts mean the same: the order of keys and the spelling of numbers and strings do not matter.
 pub fn is_same(one: &str, other: &str) -> bool {
-    alike(one, other, DEEPEST)
+    alike(one, other, DEEPEST, &Budget::new())
 }
 
 /// What a JSON merge patch (RFC 7396) makes of a value; none where it is nested too deeply.
 pub fn patched(target: Option<&str>, patch: &str) -> Option<String> {
-    patched_within(target, patch, DEEPEST)
+    patched_within(target, patch, DEEPEST, &Budget::new())
 }
 
-fn patched_within(target: Option<&str>, patch: &str, deeper: usize) -> Option<String> {
-    let Some(patch_members) = members(patch) else { return Some(patch.to_owned()) };
+fn patched_within(target: Option<&str>, patch: &str, deeper: usize, budget: &Budget) -> Option<String> {
+    let Some(patch_members) = members(patch, budget) else { return Some(patch.to_owned()) };
     let deeper = deeper.checked_sub(1)?;
-    let target_members = target.and_then(members).unwrap_or_default();
+    let target_members = target.and_then(|target| members(target, budget)).unwrap_or_default();
     let (before, after) = (by_name(&target_members), by_name(&patch_members));
     let untouched = target_members.iter().filter(|(name, _)| !after.contains_key(name.as_str()));
     let mut made: Vec<_> = untouched.map(|(name, value)| (name.as_str(), Cow::Borrowed(*value))).collect();
     for (name, value) in patch_members.iter().filter(|(_, value)| *value != "null") {
-        let patched = patched_within(before.get(name.as_str()).copied(), value, deeper)?;
+        let patched = patched_within(before.get(name.as_str()).copied(), value, deeper, budget)?;
         made.push((name, Cow::Owned(patched)));
     }
     Some(text_of(&made))
@@ -66,6 +68,7 @@ fn patched_within(target: Option<&str>, patch: &str, deeper: usize) -> Option<St
 struct Course<'c> {
     path: Vec<String>,
     conflicts: &'c mut Vec<String>,
+    budget: &'c Budget,
 }
 
 impl Course<'_> {
@@ -76,6 +79,8 @@ impl Course<'_> {
         current: Option<&'a str>,
         yours: Option<&'a str>,
     ) -> Option<Cow<'a, str>> {
+        let same = |one, other| same(one, other, self.budget);
+        let members = |text| members(text, self.budget);
         if same(yours, base) || same(yours, current) {
             return current.map(Cow::Borrowed);
         }
@@ -118,9 +123,9 @@ fn by_name<'m, 'a>(members: &'m [(String, &'a str)]) -> HashMap<&'m str, &'a str
     members.iter().map(|(name, value)| (name.as_str(), *value)).collect()
 }
 
-fn same(one: Option<&str>, other: Option<&str>) -> bool {
+fn same(one: Option<&str>, other: Option<&str>, budget: &Budget) -> bool {
     match (one, other) {
-        (Some(one), Some(other)) => is_same(one, other),
+        (Some(one), Some(other)) => alike(one, other, DEEPEST, budget),
         (one, other) => one.is_none() && other.is_none(),
     }
 }

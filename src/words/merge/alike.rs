@@ -1,15 +1,32 @@
 //! JSON texts, compared by what they mean and taken apart one level at a time.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// Bytes that may be taken apart yet: each level of a value is read once more, so a large and deep one could take long.
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self(Cell::new(64 << 20))
+    }
+
+    /// False where it is used up: then a text is taken as it is.
+    fn takes(&self, text: &str) -> bool {
+        let left = self.0.get().checked_sub(text.len());
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+}
+
 /// The members of an object in their order; none of anything else, and of an object that has a key twice.
-pub(super) fn members(text: &str) -> Option<Vec<(String, &str)>> {
-    if !text.trim_start().starts_with('{') {
+pub(super) fn members<'a>(text: &'a str, budget: &Budget) -> Option<Vec<(String, &'a str)>> {
+    if !text.trim_start().starts_with('{') || !budget.takes(text) {
         return None;
     }
     let Members(members) = serde_json::from_str(text).ok()?;
@@ -59,29 +76,30 @@ pub(super) fn text_of(members: &[(&str, Cow<'_, str>)]) -> String {
 }
 
 /// Whether two texts mean the same; what is nested deeper than that must be spelled the same.
-pub(super) fn alike(one: &str, other: &str, deeper: usize) -> bool {
+pub(super) fn alike(one: &str, other: &str, deeper: usize, budget: &Budget) -> bool {
     let (one, other) = (one.trim(), other.trim());
     if one == other {
         return true;
     }
     let Some(deeper) = deeper.checked_sub(1) else { return false };
     match (one.as_bytes().first(), other.as_bytes().first()) {
-        (Some(b'{'), Some(b'{')) => match (members(one), members(other)) {
+        (Some(b'{'), Some(b'{')) => match (members(one, budget), members(other, budget)) {
             (Some(one), Some(mut other)) if one.len() == other.len() => {
                 let mut one = one;
                 one.sort_unstable();
                 other.sort_unstable();
                 one.iter().zip(&other).all(|((name, value), (other_name, other_value))| {
-                    name == other_name && alike(value, other_value, deeper)
+                    name == other_name && alike(value, other_value, deeper, budget)
                 })
             }
             _ => false,
         },
         (Some(b'['), Some(b'[')) => {
-            let items = |text| serde_json::from_str::<Vec<&RawValue>>(text).ok();
+            let items =
+                |text| budget.takes(text).then(|| serde_json::from_str::<Vec<&RawValue>>(text).ok())?;
             match (items(one), items(other)) {
                 (Some(one), Some(other)) if one.len() == other.len() => {
-                    one.iter().zip(&other).all(|(one, other)| alike(one.get(), other.get(), deeper))
+                    one.iter().zip(&other).all(|(one, other)| alike(one.get(), other.get(), deeper, budget))
                 }
                 _ => false,
             }
@@ -119,6 +137,10 @@ fn decimal(text: &str) -> Option<(bool, String, i64)> {
 mod tests {
     use super::*;
 
+    fn same(one: &str, other: &str) -> bool {
+        alike(one, other, 64, &Budget::new())
+    }
+
     #[test]
     fn texts_that_mean_the_same() {
         for (one, other) in [
@@ -132,7 +154,7 @@ mod tests {
             (r#""\ud800""#, r#""\ud800""#),
             (r#"{"a":1,"a":2}"#, r#"{"a":1,"a":2}"#),
         ] {
-            assert!(alike(one, other, 64) && alike(other, one, 64), "{one} {other}");
+            assert!(same(one, other) && same(other, one), "{one} {other}");
         }
     }
 
@@ -150,7 +172,7 @@ mod tests {
             ("{\"a\":null}", "{}"),
             (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
         ] {
-            assert!(!alike(one, other, 64), "{one} {other}");
+            assert!(!same(one, other), "{one} {other}");
         }
     }
 }
