@@ -2,10 +2,12 @@
 
 mod altered;
 mod batch;
+mod broken;
 mod browsers;
 mod business;
 mod idempotency;
 mod lists;
+mod merge;
 mod names;
 mod outage;
 mod races;
