@@ -73,8 +73,7 @@ impl Server {
         let resources = Resources::new(self.requests, self.config.rest.answer_limit);
         let rest = rest::routes(Rest::new(resources, Arc::clone(&door), self.config.rest));
         let operators = operate::routes(Operators::new(Arc::clone(&door), pool, self.connector));
-        // Boxed, because the type of so many routes in a row is deeper than the compiler looks.
-        let routes = socket::routes(edge.clone()).or(rest).unify().or(operators).unify().boxed();
+        let routes = socket::routes(edge.clone()).or(rest).unify().or(operators).unify();
         let routes = socket::guarded(door, routes);
         let stopped = |error| Err(Error::unexpected("the listener stopped").with_source(error));
         let ended = tokio::select! {

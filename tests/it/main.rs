@@ -1,5 +1,7 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
+// Tests wait within tests' own waits, and the types of futures nest with them.
+#![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -24,6 +26,7 @@ mod flow;
 mod keeper;
 mod migrate;
 mod operate;
+mod parsers;
 mod pool;
 mod rest;
 mod restart;

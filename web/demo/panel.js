@@ -144,7 +144,7 @@ export class Panel {
     if (channel === 'orders') return `Order ${this.#orders.get(id)?.reference ?? '(new)'}`;
     const movement = this.#movements.get(id);
     const product = movement && this.#shop.products.get(movement.product_id);
-    return product ? `${product.name} ${movement.quantity > 0 ? '+' : ''}${movement.quantity}` : 'Stock';
+    return product ? `${product.name} ${movement.quantity > 0 ? '+' : '−'}${Math.abs(movement.quantity)}` : 'Stock';
   }
 
   /** What others wrote, with who and where. @param {Update} update */
