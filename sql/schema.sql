@@ -33,7 +33,8 @@ CREATE FUNCTION rowbell.announce(channel text, event text) RETURNS void
     AS $$
 begin
     insert into rowbell.sync_log (seq, channel, op) values (nextval('rowbell.seq'), announce.channel, announce.event);
-    perform rowbell.ring(announce.channel);
+    -- Whether or not somebody sleeps on the channel: others may LISTEN to it, and it happens rarely.
+    perform pg_notify('rowbell:' || announce.channel, '');
     perform rowbell.ring_catalog();
 end
 $$;
@@ -90,6 +91,13 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.attach(w rowbell.watched) IS 'Makes functions and triggers of one watch.';
+
+CREATE FUNCTION rowbell.bell_key(channel text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (hashtext(channel) & 1023);
+
+COMMENT ON FUNCTION rowbell.bell_key(channel text) IS 'The second number of a channel''s lock. Few, so that a node that sleeps on ten thousand channels fills no lock table.';
 
 CREATE FUNCTION rowbell.blockers(relation regclass) RETURNS text
     LANGUAGE sql
@@ -254,7 +262,7 @@ begin
         return;
     end if;
     if leaf = rowbell.slot() or leaf = (
-        select (extract(epoch from clock_timestamp() + '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+        select (date_part('epoch', clock_timestamp() + interval '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
     ) then
         outcome := 'current';
         return;
@@ -312,7 +320,7 @@ COMMENT ON FUNCTION rowbell.settled() IS 'Whether a node has opened this generat
 
 CREATE FUNCTION rowbell.slot() RETURNS smallint
     LANGUAGE sql
-    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
+    RETURN ((((date_part('epoch'::text, clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
 
 COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
 
@@ -330,8 +338,7 @@ CREATE TABLE rowbell.sync_log (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 )
 PARTITION BY LIST (slot);
 
@@ -459,7 +466,7 @@ begin
     select r.keep into former from rowbell.retention r for update;
     update rowbell.retention r set keep = keep_for.keep, period = wanted;
     execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
-        ' return ((extract(epoch from clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
+        ' return ((date_part(''epoch'', clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
     return former;
 end
 $$;
@@ -512,6 +519,15 @@ CREATE FUNCTION rowbell.omitted(w rowbell.watched) RETURNS text[]
 
 COMMENT ON FUNCTION rowbell.omitted(w rowbell.watched) IS 'The columns left out, by the names they have now.';
 
+CREATE FUNCTION rowbell.ring_statement(w rowbell.watched) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE (w).notify WHEN 'never'::text THEN ''::text WHEN 'always'::text THEN format('    rang := pg_notify(%L, '''') is not null;
+'::text, ('rowbell:'::text || (w).channel)) ELSE format('    rang := rowbell.ring(%L);
+'::text, (w).channel) END;
+
+COMMENT ON FUNCTION rowbell.ring_statement(w rowbell.watched) IS 'What a trigger function does about the bell, after its insert into the log: a writer must have its xid before it looks.';
+
 CREATE FUNCTION rowbell.log_body(w rowbell.watched) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -525,6 +541,7 @@ declare
     image json;
     former json;
     moved boolean;
+    rang boolean;
     writer text := nullif(current_setting(''rowbell.actor'', true), '''');
     office text := nullif(current_setting(''rowbell.branch'', true), '''');
 begin
@@ -593,12 +610,7 @@ end
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('former_version := coalesce(old.%I, 0);
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w)), (w).channel,
-         CASE (w).notify
-             WHEN 'never'::text THEN ''::text
-             ELSE format('    perform rowbell.ring(%L);
-'::text, (w).channel)
-         END,
+         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w)), (w).channel, rowbell.ring_statement(w),
          CASE
              WHEN (rowbell.omitted(w) = '{}'::text[]) THEN ''::text
              ELSE format('        if (select c.relnatts <> %s from pg_class c where c.oid = %s) then
@@ -849,11 +861,11 @@ $$;
 
 COMMENT ON FUNCTION rowbell.resync(channel text) IS 'Renews the trigger functions from the catalog and tells subscribers to start over: after ATTACH, DETACH, DROP or TRUNCATE of a partition, or a change of the key.';
 
-CREATE FUNCTION rowbell.ring(channel text) RETURNS void
+CREATE FUNCTION rowbell.ring(channel text) RETURNS boolean
     LANGUAGE sql
-    RETURN pg_notify(('rowbell:'::text || channel), ''::text);
+    RETURN CASE WHEN CASE WHEN pg_try_advisory_lock(1380074828, rowbell.bell_key(channel)) THEN (NOT pg_advisory_unlock(1380074828, rowbell.bell_key(channel))) ELSE true END THEN (pg_notify(('rowbell:'::text || channel), ''::text) IS NOT NULL) ELSE false END;
 
-COMMENT ON FUNCTION rowbell.ring(channel text) IS 'Rings the bell of one channel when the transaction commits.';
+COMMENT ON FUNCTION rowbell.ring(channel text) IS 'Rings the bell of one channel at commit if somebody sleeps on it, and says whether. Call it after the insert into the log.';
 
 CREATE FUNCTION rowbell.ring_catalog() RETURNS void
     LANGUAGE sql
@@ -991,18 +1003,15 @@ CREATE FUNCTION rowbell.truncate_body(w rowbell.watched) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT format('
+declare
+    rang boolean;
 begin
     insert into rowbell.sync_log (seq, channel, op, actor, branch)
     values (nextval(''rowbell.seq''::regclass), %L, ''truncate'',
         nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
 %s    return null;
 end
-'::text, (w).channel,
-         CASE (w).notify
-             WHEN 'never'::text THEN ''::text
-             ELSE format('    perform rowbell.ring(%L);
-'::text, (w).channel)
-         END) AS format;
+'::text, (w).channel, rowbell.ring_statement(w)) AS format;
 END;
 
 COMMENT ON FUNCTION rowbell.truncate_body(w rowbell.watched) IS 'The body of !rowbell_truncate for one table.';
@@ -1265,8 +1274,7 @@ CREATE TABLE rowbell.sync_log_0 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_1 (
@@ -1283,8 +1291,7 @@ CREATE TABLE rowbell.sync_log_1 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_2 (
@@ -1301,8 +1308,7 @@ CREATE TABLE rowbell.sync_log_2 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_3 (
@@ -1319,8 +1325,7 @@ CREATE TABLE rowbell.sync_log_3 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_4 (
@@ -1337,8 +1342,7 @@ CREATE TABLE rowbell.sync_log_4 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_5 (
@@ -1355,8 +1359,7 @@ CREATE TABLE rowbell.sync_log_5 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_6 (
@@ -1373,8 +1376,7 @@ CREATE TABLE rowbell.sync_log_6 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_7 (
@@ -1391,8 +1393,7 @@ CREATE TABLE rowbell.sync_log_7 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_0 FOR VALUES IN ('0');
@@ -1446,7 +1447,7 @@ CREATE INDEX sync_log_0_channel_row_id_version_idx ON rowbell.sync_log_0 USING b
 
 CREATE INDEX sync_log_unflushed ON ONLY rowbell.sync_log USING btree (xid) WHERE (NOT durable);
 
-CREATE INDEX sync_log_0_xid_idx1 ON rowbell.sync_log_0 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_0_xid_idx ON rowbell.sync_log_0 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_commit ON ONLY rowbell.sync_log USING btree (xid, seq);
 
@@ -1454,43 +1455,43 @@ CREATE INDEX sync_log_0_xid_seq_idx ON rowbell.sync_log_0 USING btree (xid, seq)
 
 CREATE INDEX sync_log_1_channel_row_id_version_idx ON rowbell.sync_log_1 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_1_xid_idx1 ON rowbell.sync_log_1 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_1_xid_idx ON rowbell.sync_log_1 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_1_xid_seq_idx ON rowbell.sync_log_1 USING btree (xid, seq);
 
 CREATE INDEX sync_log_2_channel_row_id_version_idx ON rowbell.sync_log_2 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_2_xid_idx1 ON rowbell.sync_log_2 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_2_xid_idx ON rowbell.sync_log_2 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_2_xid_seq_idx ON rowbell.sync_log_2 USING btree (xid, seq);
 
 CREATE INDEX sync_log_3_channel_row_id_version_idx ON rowbell.sync_log_3 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_3_xid_idx1 ON rowbell.sync_log_3 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_3_xid_idx ON rowbell.sync_log_3 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_3_xid_seq_idx ON rowbell.sync_log_3 USING btree (xid, seq);
 
 CREATE INDEX sync_log_4_channel_row_id_version_idx ON rowbell.sync_log_4 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_4_xid_idx1 ON rowbell.sync_log_4 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_4_xid_idx ON rowbell.sync_log_4 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_4_xid_seq_idx ON rowbell.sync_log_4 USING btree (xid, seq);
 
 CREATE INDEX sync_log_5_channel_row_id_version_idx ON rowbell.sync_log_5 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_5_xid_idx1 ON rowbell.sync_log_5 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_5_xid_idx ON rowbell.sync_log_5 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_5_xid_seq_idx ON rowbell.sync_log_5 USING btree (xid, seq);
 
 CREATE INDEX sync_log_6_channel_row_id_version_idx ON rowbell.sync_log_6 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_6_xid_idx1 ON rowbell.sync_log_6 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_6_xid_idx ON rowbell.sync_log_6 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_6_xid_seq_idx ON rowbell.sync_log_6 USING btree (xid, seq);
 
 CREATE INDEX sync_log_7_channel_row_id_version_idx ON rowbell.sync_log_7 USING btree (channel, row_id, version);
 
-CREATE INDEX sync_log_7_xid_idx1 ON rowbell.sync_log_7 USING btree (xid) WHERE (NOT durable);
+CREATE INDEX sync_log_7_xid_idx ON rowbell.sync_log_7 USING btree (xid) WHERE (NOT durable);
 
 CREATE INDEX sync_log_7_xid_seq_idx ON rowbell.sync_log_7 USING btree (xid, seq);
 
@@ -1498,49 +1499,49 @@ CREATE INDEX tick_at ON rowbell.tick USING btree (at);
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_0_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_0_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_0_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_0_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_1_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_1_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_1_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_1_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_2_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_2_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_2_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_2_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_3_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_3_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_3_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_3_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_4_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_4_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_4_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_4_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_5_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_5_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_5_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_5_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_6_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_6_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_6_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_6_xid_seq_idx;
 
 ALTER INDEX rowbell.sync_log_row ATTACH PARTITION rowbell.sync_log_7_channel_row_id_version_idx;
 
-ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_idx1;
+ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_idx;
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_7_xid_seq_idx;
 
@@ -1549,6 +1550,8 @@ REVOKE ALL ON FUNCTION rowbell.add_columns(relation regclass, version_column tex
 REVOKE ALL ON FUNCTION rowbell.announce(channel text, event text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.attach(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.bell_key(channel text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.blockers(relation regclass) FROM PUBLIC;
 
@@ -1587,6 +1590,8 @@ REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name tex
 REVOKE ALL ON FUNCTION rowbell.lock_briefly(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.omitted(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.ring_statement(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.log_body(w rowbell.watched) FROM PUBLIC;
 

@@ -11,11 +11,7 @@
 -- how far a plan looks.
 --
 -- Left out: reading, which `sql/queries/changes_between.sql` does.
--- Out of trouble: index and functions can be dropped and made anew at any time.
-
--- Serves both arms of a drain as the index on xid alone did, and besides names one row of a commit, and a part of it.
-create index sync_log_commit on rowbell.sync_log (xid, seq);
-drop index rowbell.sync_log_xid;
+-- Out of trouble: the functions can be dropped and made anew at any time.
 
 create function rowbell.covers(larger pg_snapshot, smaller pg_snapshot) returns boolean
     language sql immutable

@@ -12,29 +12,6 @@
 -- Left out: deleting single rows; a leaf with one young row keeps all of them another round.
 -- Out of trouble: `select rowbell.keep_for('7 days')` puts slots and setting in step again.
 
-create table rowbell.retention (
-    only_row boolean not null default true,
-    keep interval not null default '7 days',
-    period integer not null default 100800,
-    base pg_snapshot,
-    dropped xid8,
-    emptied_at timestamptz,
-    constraint retention_one_row check (only_row),
-    constraint retention_pk primary key (only_row),
-    constraint retention_floor check ((base is null) = (dropped is null))
-);
-comment on table rowbell.retention is 'How long changes are kept, and up to where they were dropped.';
-comment on column rowbell.retention.period is 'Seconds a slot lasts; rowbell.slot has the same number in it.';
-comment on column rowbell.retention.base is 'A snapshot in which everything that was dropped is visible.';
-comment on column rowbell.retention.dropped is 'The highest transaction that was dropped: the floor is `base`, cut there.';
-insert into rowbell.retention default values;
-
-create or replace function rowbell.slot() returns smallint
-    language sql volatile
-    return ((extract(epoch from clock_timestamp())::bigint / 100800) % 8)::smallint;
-comment on function rowbell.slot() is
-    'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
-
 create function rowbell.keep_for(keep interval) returns interval
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -54,7 +31,7 @@ begin
     select r.keep into former from rowbell.retention r for update;
     update rowbell.retention r set keep = keep_for.keep, period = wanted;
     execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
-        ' return ((extract(epoch from clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
+        ' return ((date_part(''epoch'', clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
     return former;
 end
 $$;
@@ -95,7 +72,7 @@ begin
         return;
     end if;
     if leaf = rowbell.slot() or leaf = (
-        select (extract(epoch from clock_timestamp() + '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+        select (date_part('epoch', clock_timestamp() + interval '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
     ) then
         outcome := 'current';
         return;
@@ -152,35 +129,6 @@ begin atomic
     );
 end;
 comment on function rowbell.trim() is 'Deletes ticks older than the retention, but one, and generations of which no cursor can be continued.';
-
-create or replace function rowbell.install() returns bigint
-    language plpgsql
-    set search_path = pg_catalog, pg_temp
-as $$
-declare
-    here bigint;
-begin
-    select i.id into here
-    from rowbell.installation i, pg_control_system() c, pg_database d
-    where i.system_identifier = c.system_identifier and d.datname = current_database() and i.database_oid = d.oid
-        and i.table_oid = i.tableoid;
-    if found then
-        perform rowbell.open_generation();
-        return here;
-    end if;
-    -- Another cluster or database than the log was written in: its xids mean nothing here. Or the same one with
-    -- an older state put back: what was told since then did not happen.
-    truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
-    update rowbell.retention set base = null, dropped = null, emptied_at = null;
-    insert into rowbell.installation (system_identifier, database_oid, table_oid)
-    select c.system_identifier, d.oid, 'rowbell.installation'::regclass
-    from pg_control_system() c, pg_database d
-    where d.datname = current_database()
-    returning id into here;
-    perform rowbell.open_generation();
-    return here;
-end
-$$;
 
 revoke all on all functions in schema rowbell from public;
 revoke all on all tables in schema rowbell from public;

@@ -1,17 +1,14 @@
 //! Reading the log: what committed between two positions.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
 use postgres_types::{ToSql, Type};
-pub use tokio_postgres::Statement;
-use tokio_postgres::{Client, Row, RowStream};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::database_error;
-use super::pool::{Lent, Pool};
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid};
@@ -19,7 +16,6 @@ use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid}
 const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
 const CHANNELS_BETWEEN: &str = include_str!("../../sql/queries/channels_between.sql");
 const POSITION_NOW: &str = include_str!("../../sql/queries/position_now.sql");
-const FIRST_COMMITS: &str = include_str!("../../sql/queries/first_commits.sql");
 const FLUSH_LOG: &str = include_str!("../../sql/queries/flush_log.sql");
 
 /// Which channels a read of the log returns.
@@ -45,6 +41,8 @@ impl Channels {
 pub struct Drained {
     /// The position reached, cut.
     pub position: Snapshot,
+    /// The oldest transaction that was still open.
+    pub xmin: Xid,
     /// What committed on the way there.
     pub batch: Batch,
     /// What was dropped of the log by then: where the start does not cover it, the batch may have a hole.
@@ -71,7 +69,8 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
 pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
     let position = position_after(&snapshot, highest, since);
-    Ok(Drained { position, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
+    let xmin = snapshot.xmin();
+    Ok(Drained { position, xmin, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
 }
 
 /// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
@@ -88,28 +87,57 @@ pub(super) fn position_after(snapshot: &Snapshot, highest: Xid, since: &Snapshot
     snapshot.cut(highest.max(since.xmax().saturating_sub(1)))
 }
 
+/// The statements of a connection that drains.
+#[derive(Debug, Clone)]
+pub struct Drain {
+    changes: Statement,
+    floor: Statement,
+}
+
 /// Prepares the drain of a listening connection.
-pub async fn prepare_drain(client: &Client) -> Result<Statement> {
-    client
-        .prepare(CHANGES_SINCE)
-        .await
-        .map_err(|error| database_error("could not prepare to read the log", error))
+pub async fn prepare_drain(client: &Client) -> Result<Drain> {
+    let changes = client.prepare(CHANGES_SINCE).await;
+    let changes = changes.map_err(|error| database_error("could not prepare to read the log", error))?;
+    Ok(Drain { changes, floor: retention::prepare_floor(client).await? })
 }
 
 /// Reads everything that committed since a position, in at most `limit` bytes.
 pub async fn drain(
     client: &Client,
-    statement: &Statement,
+    statements: &Drain,
     since: &Snapshot,
     channels: &Channels,
     limit: usize,
 ) -> Result<Drained> {
-    let no_ceiling: Option<PgSnapshot> = None;
+    let read = gather(client, &statements.changes, since, channels, limit);
+    // Sent along with the first statement and answered after all of its rows, which is when the floor must be known.
+    let (read, floor) = futures::join!(read, retention::prepared_floor(client, &statements.floor));
+    let (header, gathering) = read?;
+    let mut floor = floor?;
+    if !header.durable {
+        wait_until_durable(client).await?;
+    }
+    let position = position_after(&header.snapshot, header.highest.unwrap_or(0), since);
+    let mut batch = Batch::Commits(gathering.commits);
+    if gathering.too_large {
+        batch = Batch::TooLarge(Some(channels_between(client, since, &position).await?));
+        floor = retention::floor(client).await?;
+    }
+    Ok(Drained { position, xmin: header.snapshot.xmin(), batch, floor })
+}
+
+/// Reads what committed since a position, until it is more than `limit` bytes.
+async fn gather(
+    client: &Client,
+    changes: &Statement,
+    since: &Snapshot,
+    channels: &Channels,
+    limit: usize,
+) -> Result<(Header, Gathering)> {
     let (names, from) = (channels.names(), PgSnapshot(since.clone()));
-    let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &no_ceiling];
+    let parameters: [&(dyn ToSql + Sync); 2] = [&from, &names];
     let failed = |error| database_error("could not read the log", error);
-    let mut rows: Pin<Box<RowStream>> =
-        Box::pin(client.query_raw(statement, parameters).await.map_err(failed)?);
+    let mut rows = pin!(client.query_raw(changes, parameters).await.map_err(failed)?);
     let mut gathering = Gathering::default();
     let mut header = None;
     while let Some(row) = rows.try_next().await.map_err(failed)? {
@@ -124,18 +152,8 @@ pub async fn drain(
             break;
         }
     }
-    drop(rows);
     let header = header.ok_or_else(|| Error::unexpected("the log was read without a position"))?;
-    if !header.durable {
-        wait_until_durable(client).await?;
-    }
-    let position = position_after(&header.snapshot, header.highest.unwrap_or(0), since);
-    let batch = if gathering.too_large {
-        Batch::TooLarge(Some(channels_between(client, since, &position).await?))
-    } else {
-        Batch::Commits(gathering.commits)
-    };
-    Ok(Drained { position, batch, floor: retention::floor(client).await? })
+    Ok((header, gathering))
 }
 
 /// The channels with changes between two positions.
@@ -146,104 +164,6 @@ async fn channels_between(client: &Client, since: &Snapshot, until: &Snapshot) -
         .await
         .map_err(|error| database_error("could not look who has something to read", error))?;
     rows.iter().map(|row| get(row, 0)).collect()
-}
-
-/// Everything visible at `until` and not at `since`, one change after the other: a poll's answer, which is short.
-pub struct Reading {
-    /// None once nobody wants more of them.
-    rows: Option<Pin<Box<RowStream>>>,
-    // Held so that the connection goes back to the pool only when the rows have been read.
-    client: Lent,
-}
-
-/// Begins to read from one position to another on a pooled connection.
-pub async fn read_between(
-    pool: &Pool,
-    since: &Snapshot,
-    until: &Snapshot,
-    channels: &Channels,
-) -> Result<Reading> {
-    let client = pool.client("could not read the log").await?;
-    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), PgSnapshot(until.clone()));
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&from, Type::PG_SNAPSHOT), (&names, Type::TEXT_ARRAY), (&to, Type::PG_SNAPSHOT)];
-    // Not prepared: the plan fits the distance, and a pooler in transaction mode does not mind.
-    let rows = client.query_typed_raw(CHANGES_SINCE, parameters).await;
-    let rows = rows.map_err(|error| database_error("could not read the log", error))?;
-    Ok(Reading { rows: Some(Box::pin(rows)), client })
-}
-
-impl fmt::Debug for Reading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reading")
-    }
-}
-
-impl Reading {
-    /// What was dropped of the log by now; ends the reading, since the answer comes after all rows.
-    pub async fn floor(&mut self) -> Result<Option<Snapshot>> {
-        self.rows = None;
-        retention::floor(&self.client).await
-    }
-
-    /// The next change and the commit it belongs to; none at the end.
-    pub async fn next(&mut self) -> Result<Option<(CommitHead, Change)>> {
-        let failed = |error| database_error("could not read the log", error);
-        let Some(rows) = &mut self.rows else { return Ok(None) };
-        match rows.try_next().await.map_err(failed)? {
-            // A row without a change is the position alone.
-            Some(row) => read_change(&row, 3),
-            None => Ok(None),
-        }
-    }
-}
-
-/// How far the first commits between two positions reach.
-#[derive(Debug)]
-pub struct Reach {
-    /// The commits to take, in order.
-    pub taken: Vec<Xid>,
-    /// Later ones that must not be claimed: those below the end that `Snapshot::part_way` gives the position.
-    pub left: Vec<Xid>,
-    /// True when any are left, below that end or above it.
-    pub more: bool,
-    /// True when a channel's meaning changes somewhere on the way.
-    pub starts_over: bool,
-}
-
-impl Reach {
-    /// The position after the first `commits` of those taken, on the way between the two positions.
-    pub fn position(&self, since: &Snapshot, until: &Snapshot, commits: usize) -> Snapshot {
-        let (taken, untaken) = self.taken.split_at(commits.min(self.taken.len()));
-        if untaken.is_empty() && !self.more {
-            return until.clone();
-        }
-        until.part_way(since, taken, &[untaken, &self.left].concat())
-    }
-}
-
-/// Finds the first whole commits between two positions that hold `changes` changes, or all there are.
-pub async fn first_commits(
-    pool: &Pool,
-    since: &Snapshot,
-    until: &Snapshot,
-    channels: &Channels,
-    changes: u32,
-) -> Result<Reach> {
-    let attempted = "could not look for the next commits";
-    let client = pool.client(attempted).await?;
-    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), PgSnapshot(until.clone()));
-    let changes = i64::from(changes);
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&from, Type::PG_SNAPSHOT),
-        (&names, Type::TEXT_ARRAY),
-        (&to, Type::PG_SNAPSHOT),
-        (&changes, Type::INT8),
-    ];
-    let row = client.query_typed_one(FIRST_COMMITS, &parameters).await;
-    let row = row.map_err(|error| database_error(attempted, error))?;
-    let xids = |column| get::<Vec<Xid8>>(&row, column).map(|xids| xids.iter().map(|xid| xid.0).collect());
-    Ok(Reach { taken: xids(0)?, left: xids(1)?, more: get(&row, 2)?, starts_over: get(&row, 3)? })
 }
 
 /// Waits until everything visible now is on disk: what was sent to a client must survive a crash.

@@ -79,6 +79,12 @@ impl Default for RestConfig {
 pub struct FeedConfig {
     /// How often the log is read although no bell rang.
     pub heartbeat_drain: Duration,
+    /// How often the log is read for a channel whose writers never ring.
+    pub silent_drain: Duration,
+    /// Commits per second from which on the log is read all the time instead of when a bell rings.
+    pub busy: u32,
+    /// Commits per second below which the bell is worth it again.
+    pub calm: u32,
     /// How long one read of the log may take before the listener leaves it to those behind.
     pub drain_patience: Duration,
     /// How long a topic may stay silent while the position moves.
@@ -113,6 +119,9 @@ impl Default for FeedConfig {
     fn default() -> Self {
         Self {
             heartbeat_drain: Duration::from_secs(1),
+            silent_drain: Duration::from_millis(100),
+            busy: 400,
+            calm: 200,
             drain_patience: Duration::from_secs(60),
             quiet: Duration::from_secs(45),
             heartbeat: Duration::from_secs(25),

@@ -7,6 +7,7 @@ mod browsers;
 mod business;
 mod idempotency;
 mod lists;
+mod merge;
 mod names;
 mod outage;
 mod races;

@@ -15,13 +15,14 @@ mod position;
 mod refusal;
 mod row;
 mod session;
+mod settle;
 mod snapshot;
 mod table;
 mod write;
 
 pub use batch::{Limits, Operation, Outcome, Undone};
 pub use list::List;
-pub use plan::{Change, Verb};
+pub use plan::{Change, Strategy, Verb};
 pub use refusal::{Constraint, Failure, Refusal};
 pub use row::CurrentRow;
 pub use snapshot::{RowsPart, Snapshots, TableSnapshot, Taken};
