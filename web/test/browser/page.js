@@ -1,20 +1,18 @@
-// A real browser, and what every page must hold to.
+// What every page must hold to.
 
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
-import process from 'node:process';
-import { chromium } from 'playwright-core';
+import { launch } from './chromium.js';
 
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** Widths and heights every page is looked at in. */
 export const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
-/** Starts a browser that ends with the test. */
+/** A browser that ends with the test. */
 export async function browse(t) {
-  const executablePath = process.env.ROWBELL_CHROMIUM ?? '/usr/bin/chromium';
-  const browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+  const browser = await launch();
   t.after(() => browser.close());
   return browser;
 }
