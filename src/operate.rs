@@ -3,11 +3,18 @@
 //! `watch` changes a table, so it takes more than reading and writing rows does: the server's token, or a server that
 //! only its own machine can reach.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::{Buf, BufMut, BytesMut};
+use futures::{Stream, TryStreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use warp::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER};
+use tokio::time::timeout;
+use warp::http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
+};
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
@@ -21,7 +28,10 @@ use crate::problem::Problem;
 use crate::words::{Error, Result};
 
 /// Bytes the body of a wish to watch may have.
-const BODY: u64 = 64 * 1024;
+const BODY: usize = 64 * 1024;
+
+/// How long the body may take.
+const BODY_WAIT: Duration = Duration::from_secs(30);
 
 /// What operators' requests share; cheap to clone.
 #[derive(Clone)]
@@ -77,8 +87,16 @@ impl Operators {
         Ok(answer(StatusCode::OK, &json!({"channels": watched, "tables": others})))
     }
 
-    async fn watch(&self, headers: &HeaderMap, wish: Wish) -> Result<Response, Problem> {
+    async fn watch<B: Buf>(
+        &self,
+        headers: &HeaderMap,
+        body: impl Stream<Item = Result<B, warp::Error>>,
+    ) -> Result<Response, Problem> {
         self.check_operator(headers)?;
+        let wish = timeout(BODY_WAIT, read_wish(headers, body)).await.unwrap_or_else(|_| {
+            let detail = format!("the body did not arrive within {} seconds", BODY_WAIT.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail).with_header(CONNECTION, "close"))
+        })?;
         let options = WatchOptions {
             channel: wish.channel,
             omit: wish.omit,
@@ -124,33 +142,55 @@ impl Operators {
 pub fn routes(
     operators: Operators,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let operators = warp::any().map(move || operators.clone());
-    let headers = warp::header::headers_cloned();
-    let list = warp::path!("channels").and(warp::get()).and(operators.clone()).and(headers).then(
-        |operators: Operators, headers: HeaderMap| async move { reply(operators.list(&headers).await) },
-    );
-    let watch = warp::path!("channels")
-        .and(warp::post())
-        .and(operators.clone())
-        .and(headers)
-        .and(warp::body::content_length_limit(BODY))
-        .and(warp::body::json())
-        .then(|operators: Operators, headers: HeaderMap, wish| async move {
-            reply(operators.watch(&headers, wish).await)
-        });
-    let unwatch =
-        warp::path!("channels" / String).and(warp::method()).and(operators).and(headers).then(unwatch_by);
-    list.or(watch).unify().or(unwatch).unify()
+    let all = warp::path!("channels").map(|| None);
+    let one = warp::path!("channels" / String).map(Some);
+    all.or(one)
+        .unify()
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::body::stream())
+        .then(move |channel: Option<String>, method: Method, headers: HeaderMap, body| {
+            let operators = operators.clone();
+            async move {
+                let answered = match (channel, method.as_str()) {
+                    (None, "GET" | "HEAD") => operators.list(&headers).await,
+                    (None, "POST") => operators.watch(&headers, body).await,
+                    (Some(channel), "DELETE") => operators.unwatch(&headers, &channel).await,
+                    (None, _) => Err(not_allowed("GET, HEAD, POST")),
+                    (Some(_), _) => Err(not_allowed("DELETE")),
+                };
+                answered.unwrap_or_else(Problem::into_response)
+            }
+        })
 }
 
-async fn unwatch_by(channel: String, method: Method, operators: Operators, headers: HeaderMap) -> Response {
-    if method == Method::DELETE {
-        return reply(operators.unwatch(&headers, &channel).await);
+fn not_allowed(allowed: &'static str) -> Problem {
+    let detail = format!("this path takes {allowed}");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, allowed)
+}
+
+/// Reads a wish; what is wrong with it is told in serde's words, which are about the client's own text.
+async fn read_wish<B: Buf>(
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<B, warp::Error>>,
+) -> Result<Wish, Problem> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        let detail = "send the wish as JSON, with Content-Type: application/json";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
-    let detail = "this path only takes DELETE";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-        .with_header(warp::http::header::ALLOW, "DELETE")
-        .into_response()
+    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_json", detail);
+    let mut body = pin!(body);
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = body.try_next().await.map_err(|_| bad("the body broke off".into()))? {
+        if bytes.len() + chunk.remaining() > BODY {
+            let detail = format!("a wish may have up to {} KiB", BODY >> 10);
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+                .with_header(CONNECTION, "close"));
+        }
+        bytes.put(chunk);
+    }
+    serde_json::from_slice(&bytes).map_err(|error| bad(format!("this is no wish to watch: {error}")))
 }
 
 fn told(channel: &Channel, may_unwatch: bool) -> Value {
@@ -190,10 +230,6 @@ fn broken(error: &Error) -> Problem {
     }
     log::error!("an operator's request could not be answered: {}", error.report());
     Problem::internal()
-}
-
-fn reply(answered: Result<Response, Problem>) -> Response {
-    answered.unwrap_or_else(Problem::into_response)
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {

@@ -112,11 +112,17 @@ function collect(fields, path, isKnown, before, mine, theirs) {
 }
 
 /**
+ * A path as the server writes it: `doc."a b"`.
+ * @param {string[]} path
+ */
+const pathText = (path) => path.map((name) => (/^[\p{Alphabetic}\p{N}_-]+$/u.test(name) ? name : JSON.stringify(name))).join('.');
+
+/**
  * @param {string[] | undefined} paths
  * @param {string[]} path
  */
 function isNamed(paths, path) {
-  const name = path.join('.');
+  const name = pathText(path);
   return paths?.some((other) => other === name || name.startsWith(`${other}.`)) ?? false;
 }
 

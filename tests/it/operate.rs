@@ -48,14 +48,22 @@ async fn what_cannot_be_watched_is_refused_with_what_to_do() {
         (json!({"table": "notes", "channel": "Batch!"}), 422, "constraint", "channel"),
         (json!({"table": "notes", "omit": ["nothing"]}), 422, "constraint", "nothing"),
         (json!({"table": "notes", "notify": "loudly"}), 422, "constraint", "notify"),
-        (json!({"table": "notes", "loud": true}), 400, "bad_json", "JSON"),
-        (json!({}), 400, "bad_json", "JSON"),
+        (json!({"table": "notes", "loud": true}), 400, "bad_json", "loud"),
+        (json!({"table": "x".repeat(70_000)}), 413, "too_large", "64 KiB"),
+        (json!({}), 400, "bad_json", "table"),
     ] {
         let answer = api.post("/channels", &wish).await;
         assert_eq!(answer.problem(status), code, "{wish}");
         assert!(answer.text.contains(told), "{wish}: {}", answer.text);
     }
-    assert_eq!(api.send("PATCH", "/channels/notes", &[], None).await.problem(405), "method_not_allowed");
+    for (method, path, allowed) in
+        [("PATCH", "/channels/notes", "DELETE"), ("PUT", "/channels", "GET, HEAD, POST")]
+    {
+        let answer = api.send(method, path, &[], None).await;
+        assert_eq!((answer.problem(405).as_str(), answer.header("allow")), ("method_not_allowed", allowed));
+    }
+    let text = api.send("POST", "/channels", &[("Content-Type", "text/plain")], Some("{}")).await;
+    assert_eq!(text.problem(415), "unsupported_media_type");
     assert_eq!(api.get("/channels").await.json()["channels"], json!([]), "nothing was watched");
 }
 
@@ -97,8 +105,9 @@ async fn a_role_that_owns_nothing_only_looks() {
     assert_eq!(listed["channels"][0]["may_unwatch"], false);
     assert_eq!(listed["tables"], json!([{"table": "more", "may_watch": false}]));
     let refused = guest.post("/channels", &json!({"table": "more"})).await;
-    assert_eq!(refused.problem(403), "forbidden");
-    assert_eq!(guest.send("DELETE", "/channels/notes", &[], None).await.problem(403), "forbidden");
+    assert_eq!(refused.problem(422), "constraint");
+    assert!(refused.text.contains("belongs to"), "{}", refused.text);
+    assert_eq!(guest.send("DELETE", "/channels/notes", &[], None).await.problem(422), "constraint");
 }
 
 /// Samples by name, after checking the format: each has one line of help and one of type before it.

@@ -34,6 +34,8 @@ test('without a base every difference of what was sent counts as changed by both
 test('what the server calls a conflict is one', () => {
   const given = conflict({ city: 'Bath' }, { name: 'Anne' }, { conflicts: ['city'] });
   assert.deepEqual(summary(given), ['name theirs', 'city both']);
+  const deep = conflict({ tags: { 'a b': 1, note: 1 } }, {}, { conflicts: ['tags."a b"'] });
+  assert.deepEqual(summary(deep), ['tags.a b both', 'tags.note mine']);
 });
 
 test('mine changes only what this side changed; of a replacement everything', () => {
