@@ -3,6 +3,7 @@
 mod altered;
 mod browsers;
 mod business;
+mod filters;
 mod lists;
 mod names;
 mod outage;
