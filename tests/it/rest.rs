@@ -1,9 +1,11 @@
 //! REST, from the socket to the table and back.
 
 mod altered;
+mod batch;
 mod browsers;
 mod business;
 mod filters;
+mod idempotency;
 mod lists;
 mod names;
 mod outage;
