@@ -40,7 +40,15 @@ select
             a.attname = 'last_synced_at' and a.atttypid = 'timestamptz'::regtype
             or a.attname = 'updated_at' and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype)) then 'kept'
         else 'writable'
-    end as role
+    end as role,
+    -- Of a domain the type that operators work on.
+    format_type(base.oid, -1) as base_type,
+    (
+        select format('%I.%I', s.nspname, l.collname)
+        from pg_collation l
+        join pg_namespace s on s.oid = l.collnamespace
+        where l.oid = a.attcollation
+    ) as collation
 from rowbell.channel c
 cross join lateral (select rowbell.key_columns(c."table") as columns) key
 join pg_class r on r.oid = c."table"

@@ -24,6 +24,8 @@ pub enum Polled {
     Reset(ResetReason),
     /// There is no such channel.
     UnknownChannel(String),
+    /// The topic's filter cannot be meant: the wire's error code, and what to do.
+    BadFilter(&'static str, String),
 }
 
 /// Whole commits on their way into the body of an answer.
@@ -51,6 +53,7 @@ impl Feed {
             Opened::Held(subscription) => subscription,
             Opened::Reset(reason) => return Ok(Polled::Reset(reason)),
             Opened::UnknownChannel(name) => return Ok(Polled::UnknownChannel(name)),
+            Opened::BadFilter(code, told) => return Ok(Polled::BadFilter(code, told)),
         };
         let until = subscription.position();
         if until.snapshot == since.snapshot {

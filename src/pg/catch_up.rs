@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use postgres_types::{ToSql, Type};
@@ -14,6 +15,7 @@ use tokio_postgres::{Client, Row};
 use super::fault::database_error;
 use super::log::{Channels, position_after, read_change, read_change_of};
 use super::pool::Pool;
+use super::resource::RowFilter;
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
@@ -41,6 +43,8 @@ const LARGE: i64 = 4;
 #[derive(Debug)]
 pub struct Walk {
     channels: Channels,
+    /// Which rows of the one channel it is for, where not for all.
+    filter: Option<Arc<RowFilter>>,
     stride: Stride,
     /// Everything up to here was read.
     since: Snapshot,
@@ -82,7 +86,7 @@ struct Large {
 }
 
 /// What one read brought.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Chunk {
     /// Changes in order, each with its commit.
     pub changes: Vec<(CommitHead, Change)>,
@@ -90,6 +94,8 @@ pub struct Chunk {
     pub reached: Option<Snapshot>,
     /// Some of what was to be read is past retention and gone: the changes may have a hole.
     pub expired: bool,
+    /// The filter cannot tell any more which changes to return.
+    pub altered: bool,
 }
 
 /// Where a read has ended.
@@ -110,20 +116,37 @@ impl Walk {
     /// A walk between two positions, of which the later covers the earlier.
     pub fn new(since: Snapshot, until: Snapshot, channels: Channels, stride: Stride) -> Self {
         let position = since.clone();
-        Self { channels, stride, since, position, until, plan: VecDeque::new(), place: START, large: None }
+        Self {
+            channels,
+            filter: None,
+            stride,
+            since,
+            position,
+            until,
+            plan: VecDeque::new(),
+            place: START,
+            large: None,
+        }
+    }
+
+    /// The same for the rows that pass a filter: changes are returned as what they are to those.
+    #[must_use]
+    pub fn filtered(mut self, filter: Option<Arc<RowFilter>>) -> Self {
+        self.filter = filter;
+        self
     }
 
     /// Reads on. The walk is over when the position it goes to is reached.
     pub async fn read(&mut self, pool: &Pool) -> Result<Chunk> {
         if self.since == self.until {
-            return Ok(Chunk { changes: Vec::new(), reached: Some(self.until.clone()), expired: false });
+            return Ok(Chunk { reached: Some(self.until.clone()), ..Chunk::default() });
         }
         let client = pool.client("could not read the log").await?;
         if self.plan.is_empty() {
             self.plan = self.make_plan(&client).await?;
         }
         let Some(step) = self.plan.front().cloned() else {
-            return Ok(Chunk { changes: Vec::new(), reached: None, expired: false });
+            return Ok(Chunk::default());
         };
         let (changes, after) = match &self.large {
             Some(large) => self.read_large(&client, &step, large.clone()).await?,
@@ -132,7 +155,13 @@ impl Walk {
         // Looked at after reading: a leaf may have been emptied under the statement that was about to read it.
         let floor = retention::floor(&client).await?;
         let expired = floor.is_some_and(|floor| !self.since.covers_all_of(&floor));
-        Ok(Chunk { changes, reached: self.go_on(after), expired })
+        drop(client);
+        let sifted = match &self.filter {
+            Some(filter) => filter.sift(pool, changes).await?,
+            None => Some(changes),
+        };
+        let Some(changes) = sifted else { return Ok(Chunk { altered: true, ..Chunk::default() }) };
+        Ok(Chunk { changes, reached: self.go_on(after), expired, altered: false })
     }
 
     /// Remembers where a read has ended; the position, where it ended a step.

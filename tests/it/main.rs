@@ -1,5 +1,6 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
+#![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod embedded;
 mod examples;
 mod faults;
 mod feed;
+mod filtered;
 mod flow;
 mod keeper;
 mod migrate;
