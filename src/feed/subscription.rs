@@ -122,6 +122,11 @@ impl Subscription {
         Arc::clone(&self.place.position)
     }
 
+    /// Which rows it is about, where not about all.
+    pub(super) fn filter(&self) -> Option<Arc<RowFilter>> {
+        self.filter.clone()
+    }
+
     /// Goes on from there: the caller knows that nothing of the topic lies between.
     pub(super) fn pass_over(&mut self) {
         self.behind = None;

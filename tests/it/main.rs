@@ -1,5 +1,6 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
+// Tests wait within tests' own waits, and the types of futures nest with them.
 #![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
@@ -25,6 +26,7 @@ mod filtered;
 mod flow;
 mod keeper;
 mod migrate;
+mod parsers;
 mod pool;
 mod rest;
 mod restart;

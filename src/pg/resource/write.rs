@@ -17,6 +17,7 @@ use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::{Result, Xid};
 
 const WRITER_SETTINGS: &str = include_str!("../../../sql/queries/writer_settings.sql");
+const HOLD_TABLE: &str = include_str!("../../../sql/queries/hold_table.sql");
 const IS_PRIMARY_KEY: &str = include_str!("../../../sql/queries/is_primary_key.sql");
 
 /// Who writes, as the log is told.
@@ -112,7 +113,7 @@ pub(super) async fn prepare(
 ) -> Result<(), Failure> {
     let plan = Plan::make(table, change)?;
     let claim = Claim::of(&table.channel, change, plan.based_on, writer);
-    session.prepare(&settings(writer)).await?;
+    session.prepare(&held_settings(table, writer)).await?;
     session.prepare(&statement(&plan, claim.as_ref(), change.verb)).await
 }
 
@@ -130,7 +131,7 @@ impl Attempt<'_> {
         let verb = self.change.verb;
         let ending = if reads_again(self.table, verb) { Ending::Open } else { Ending::Commit };
         let statement = statement(self.plan, self.claim, verb);
-        let rows = self.session.write(&settings(writer), &statement, ending).await?;
+        let rows = self.session.write(&held_settings(self.table, writer), &statement, ending).await?;
         let written = rows.first().map(|row| read(row, verb)).transpose();
         // Whatever came back: a transaction that was left open is ended here.
         let again = match (&written, ending) {
@@ -201,12 +202,22 @@ async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written
     })
 }
 
-/// What a transaction is told about who writes.
+/// What a transaction of several writes is told about who writes.
 pub(super) fn settings(writer: &Writer) -> Statement {
     let mut parameters = Parameters::default();
     parameters.add(writer.actor.clone().unwrap_or_default());
     parameters.add(writer.branch.clone().unwrap_or_default());
     Statement { sql: fill(WRITER_SETTINGS, &[]), parameters }
+}
+
+/// What goes before a write: who writes, and that the shape is still the one of the channel's table.
+fn held_settings(table: &Table, writer: &Writer) -> Statement {
+    let mut parameters = Parameters::default();
+    parameters.add(writer.actor.clone().unwrap_or_default());
+    parameters.add(writer.branch.clone().unwrap_or_default());
+    parameters.add(&*table.channel);
+    parameters.add(table.relation.as_str());
+    table.statement(HOLD_TABLE, &[], parameters)
 }
 
 /// Makes of a failure what the client can be told.
