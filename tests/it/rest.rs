@@ -5,6 +5,7 @@ mod batch;
 mod broken;
 mod browsers;
 mod business;
+mod filters;
 mod idempotency;
 mod lists;
 mod merge;
