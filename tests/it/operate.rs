@@ -107,7 +107,7 @@ async fn a_role_that_owns_nothing_only_looks() {
     let refused = guest.post("/channels", &json!({"table": "more"})).await;
     assert_eq!(refused.problem(422), "constraint");
     assert!(refused.text.contains("belongs to"), "{}", refused.text);
-    assert_eq!(guest.send("DELETE", "/channels/notes", &[], None).await.problem(422), "constraint");
+    assert_eq!(guest.send("DELETE", "/channels/notes", &[], None).await.problem(403), "forbidden");
 }
 
 /// Samples by name, after checking the format: each has one line of help and one of type before it.

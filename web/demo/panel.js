@@ -34,6 +34,8 @@ export class Panel {
   #switch = element('input', { type: 'checkbox', role: 'switch', checked: true });
   #news = element('ul', { class: 'news', 'aria-label': 'What others did' });
   #isDrawing = false;
+  /** False until all rows are there: what is queued makes no sense alone. */
+  #isFilled = false;
 
   /**
    * @param {string} name of the panel: `left`, `right`
@@ -68,6 +70,10 @@ export class Panel {
     this.outbox = new Outbox(this.#queue, shop, dialog, (channel, id) => this.#nameOf(channel, id), (id) => this.#writers.get(id));
     this.node = this.#build(moved);
     this.#listen(orders);
+    Promise.all([orders.ready, movements.ready]).then(() => {
+      this.#isFilled = true;
+      this.#draw();
+    });
   }
 
   /** @param {import('../collection.js').Collection} orders */
@@ -179,8 +185,8 @@ export class Panel {
     this.#isDrawing = true;
     requestAnimationFrame(() => {
       this.#isDrawing = false;
-      this.board.draw(this.#orders.values());
-      if (!this.stock.node.parentElement?.hidden) this.stock.draw(this.#movements.values(), (id) => this.#movements.isPending(id));
+      if (this.#isFilled) this.board.draw(this.#orders.values());
+      if (this.#isFilled && !this.stock.node.parentElement?.hidden) this.stock.draw(this.#movements.values(), (id) => this.#movements.isPending(id));
       const [kind, told] = this.#told();
       this.#state.className = `pill ${kind}`;
       if (this.#state.textContent !== told) this.#state.textContent = told;
@@ -192,7 +198,7 @@ export class Panel {
     const waits = this.#queue.pending.length;
     const queued = waits > 0 ? `, ${waits} waiting` : '';
     if (!this.#gate.isOpen) return ['warn', `offline${queued}`];
-    if (this.#client.state !== 'live') return ['bad', `connecting${queued}`];
+    if (this.#client.state !== 'live' || !this.#isFilled) return ['bad', `connecting${queued}`];
     return waits > 0 ? ['warn', `sending ${waits}`] : ['good', 'up to date'];
   }
 }

@@ -19,7 +19,7 @@ after(() => server.stop());
 const live = (page) => page.getByRole('status').filter({ hasText: /^live$/ }).waitFor();
 
 test('a write by psql is seen as it happens, with who and where, and leads to the history', async (t) => {
-  const page = await open(t, await browse(t), server.url);
+  const page = await open(t, await browse(t), server.url, { expected: [/history/] });
   await live(page);
   await server.sql("begin; set local rowbell.actor = 'Ann'; set local rowbell.branch = 'Bath'; insert into notes values (1, '<b>hello</b>'); commit");
   const commit = page.getByRole('list', { name: 'Commits' }).getByRole('listitem').first();
@@ -85,6 +85,12 @@ test('a topic is tried: its rows, its commits, and what the server says of a wro
   await page.getByText('The server calls it notes,others').waitFor();
   await server.sql("insert into notes values (20, 'to the tester')");
   await page.locator('section#topic').getByText('to the tester').waitFor();
+  await topic.fill('notes?id=eq.21');
+  await topic.press('Enter');
+  await page.getByText('The server calls it notes?id=eq.21').waitFor();
+  await server.sql("begin; insert into notes values (22, 'let through'); insert into notes values (21, 'wanted'); commit");
+  await page.locator('section#topic').getByText('wanted').waitFor();
+  assert.equal(await page.locator('section#topic').getByText('let through').count(), 0);
   await topic.fill('nowhere');
   await page.getByRole('button', { name: 'Follow' }).click();
   await page.locator('#topic .told.bad').filter({ hasText: /nowhere|no table/ }).waitFor();
