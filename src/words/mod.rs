@@ -8,6 +8,7 @@ pub mod error;
 pub mod filter;
 pub mod frame;
 pub mod image;
+pub mod merge;
 pub mod query;
 pub mod row;
 pub mod time;

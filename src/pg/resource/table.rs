@@ -141,6 +141,11 @@ impl Table {
         self.key.iter().filter_map(|place| self.columns.get(*place))
     }
 
+    /// Whether a client may change a column of a row that is there.
+    pub(super) fn is_settable(&self, column: &Column) -> bool {
+        column.role == Role::Writable && !self.key_columns().any(|part| part.name == column.name)
+    }
+
     /// The name of the column that carries the version; none when feed-only.
     pub(super) fn version_name(&self) -> Option<&str> {
         self.version_column().map(|column| column.name.as_str())
@@ -177,6 +182,11 @@ impl Table {
 }
 
 impl Column {
+    /// True for json and jsonb, which a patch merges.
+    pub(super) fn holds_json(&self) -> bool {
+        matches!(self.holds, Holds::Json | Holds::Jsonb)
+    }
+
     /// The column in a row of some columns, with what its operators depend on.
     pub(super) fn as_part_of_record(&self) -> String {
         let collate = self.collation.as_ref().map(|name| format!(" collate {name}")).unwrap_or_default();
