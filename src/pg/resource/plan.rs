@@ -274,7 +274,7 @@ fn current(table: &Table, based_on: i64, parameters: &mut Parameters) -> String 
 /// What a column is set to, from the body's row `r`.
 fn new_value(column: &Column, verb: Verb) -> String {
     let (name, type_name) = (&column.quoted, &column.type_name);
-    if verb != Verb::Patch || !column.holds.is_json() {
+    if verb != Verb::Patch || !column.holds_json() {
         return format!("r.{name}");
     }
     format!(

@@ -69,13 +69,6 @@ pub(super) enum Holds {
     Other,
 }
 
-impl Holds {
-    /// True for json and jsonb, which a patch merges.
-    pub(super) fn is_json(self) -> bool {
-        matches!(self, Self::Json | Self::Jsonb)
-    }
-}
-
 /// Who gives a column its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Role {
@@ -189,6 +182,11 @@ impl Table {
 }
 
 impl Column {
+    /// True for json and jsonb, which a patch merges.
+    pub(super) fn holds_json(&self) -> bool {
+        matches!(self.holds, Holds::Json | Holds::Jsonb)
+    }
+
     /// The column in a row of some columns, with what its operators depend on.
     pub(super) fn as_part_of_record(&self) -> String {
         let collate = self.collation.as_ref().map(|name| format!(" collate {name}")).unwrap_or_default();
