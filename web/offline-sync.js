@@ -240,14 +240,20 @@ export class OfflineQueue {
   #heard(data) {
     if (data.type === 'letters') this.#letters.tell(data.letters);
     else if (data.type === 'progress') this.#progress.tell(data.progress);
-    else if (data.type === 'wake') this.#resume();
+    else if (data.type === 'wake') this.#hurry();
     else this.#changed(data.done ?? []).catch((error) => this.#failed(error));
   }
 
   #wake() {
     this.#tabs?.postMessage({ type: 'wake' });
-    this.#resume();
+    this.#hurry();
     this.#drain();
+  }
+
+  /** Ends a pause, and lets the next be short: a request on its way may be one that fails for the old reason. */
+  #hurry() {
+    this.#tries = 0;
+    this.#resume();
   }
 
   /** @param {unknown} error */
