@@ -1,10 +1,12 @@
-//! Floor 3, the other edge: one REST resource per channel, `/api/{channel}` and `/api/{channel}/{id}`.
+//! Floor 3, the other edge: one REST resource per channel, `/api/{channel}` and `/api/{channel}/{id}`, and their
+//! description, `/openapi.json`.
 //!
 //! A request is answered from the database. What follows from a write reaches subscribers as any other program's
 //! write does, through the log; nothing here knows that there is a feed.
 
 mod answer;
 mod body;
+mod openapi;
 mod refused;
 mod request;
 
@@ -12,8 +14,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use tokio::time::timeout;
-use warp::http::header::{ALLOW, HeaderMap};
-use warp::http::{Method, StatusCode};
+use warp::http::Method;
+use warp::http::header::HeaderMap;
 use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
@@ -24,6 +26,7 @@ use crate::problem::Problem;
 use crate::words::topic::is_channel_name;
 use crate::words::{Error, ListQuery, RestConfig, RowBody};
 use body::Incoming;
+use openapi::Document;
 use request::{Target, Wanted};
 
 /// What requests share; cheap to clone.
@@ -34,6 +37,7 @@ struct Shared {
     resources: Resources,
     door: Arc<Door>,
     config: RestConfig,
+    document: Document,
 }
 
 /// One request, its body still to be read.
@@ -48,14 +52,29 @@ struct Request {
 impl Rest {
     /// The edge before its first request.
     pub fn new(resources: Resources, door: Arc<Door>, config: RestConfig) -> Self {
-        Self(Arc::new(Shared { resources, door, config }))
+        Self(Arc::new(Shared { resources, door, config, document: Document::default() }))
     }
 }
 
-/// `/api/…`; to be composed with others.
+/// `/api/…` and `/openapi.json`; to be composed with others.
 pub fn routes(
     rest: Rest,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    description(rest.clone()).or(rows(rest)).unify()
+}
+
+fn description(
+    rest: Rest,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path!("openapi.json").and(warp::method()).and(warp::header::headers_cloned()).then(
+        move |method, headers| {
+            let rest = rest.clone();
+            async move { rest.describe(&method, &headers).await.unwrap_or_else(Problem::into_response) }
+        },
+    )
+}
+
+fn rows(rest: Rest) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::path("api")
         .and(warp::path::tail())
@@ -92,13 +111,22 @@ impl Rest {
             (Target::Row { .. }, "PUT") => self.replace(request).await,
             (Target::Row { .. }, "PATCH") => self.change(Verb::Patch, request).await,
             (Target::Row { .. }, "DELETE") => self.change(Verb::Delete, request).await,
-            (target, _) => {
-                let allowed = target.methods();
-                let detail = format!("this path takes {allowed}");
-                let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-                Err(problem.with_header(ALLOW, allowed))
-            }
+            (target, _) => Err(refused::other_method(target.methods())),
         }
+    }
+
+    async fn describe(&self, method: &Method, headers: &HeaderMap) -> Result<Response, Problem> {
+        self.0.door.check_token(headers)?;
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Err(refused::other_method("GET, HEAD"));
+        }
+        let (rest, guarded) = (self.clone(), self.0.door.is_guarded());
+        let text =
+            self.to_its_end(Failure::Broken, async move {
+                rest.0.document.text(&rest.0.resources, guarded).await
+            })
+            .await?;
+        answer::document(text)
     }
 
     async fn list(&self, request: Request) -> Result<Response, Problem> {

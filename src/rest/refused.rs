@@ -106,6 +106,12 @@ pub(super) fn bad_query(bad: BadQuery) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, bad.code, bad.message)
 }
 
+/// 405, with the methods the path takes.
+pub(super) fn other_method(allowed: &'static str) -> Problem {
+    let detail = format!("this path takes {allowed}");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, allowed)
+}
+
 /// 404 for a channel.
 pub(super) fn unknown_channel() -> Problem {
     let detail = "no table is watched as this channel; rowbell channels lists them";

@@ -1,6 +1,7 @@
 //! Rows of watched tables, read and written by request. PostgreSQL does the typing: rows go in as JSON and come
 //! out as the JSON it built; names come from the catalog alone.
 
+mod described;
 mod filter;
 mod fit;
 mod key;
@@ -15,11 +16,13 @@ mod snapshot;
 mod table;
 mod write;
 
+pub use described::{DescribedColumn, DescribedTable, Kind};
 pub use list::List;
 pub use plan::{Change, Verb};
 pub use refusal::{Constraint, Failure, Refusal};
 pub use row::CurrentRow;
 pub use snapshot::{RowsPart, Snapshots, TableSnapshot, Taken};
+pub use table::Role;
 pub use write::{Conflict, Stored, Writer, Written};
 
 use std::sync::Arc;

@@ -52,7 +52,7 @@ pub(super) struct Column {
 
 /// Who gives a column its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Role {
+pub enum Role {
     /// Whoever writes.
     Writable,
     /// Rowbell: the version.

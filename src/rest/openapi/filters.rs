@@ -1,0 +1,178 @@
+//! What a list's URL may ask for, as parameters: a filter a column, the order, and which part.
+
+use serde_json::{Value, json};
+
+use crate::pg::resource::{DescribedColumn, DescribedTable, Kind};
+use crate::words::query::{DEFAULT_LIMIT, LARGEST_LIMIT};
+
+/// Types whose values PostgreSQL does not compare.
+const INCOMPARABLE: [&str; 8] = ["xml", "point", "line", "polygon", "box", "lseg", "path", "circle"];
+
+/// Parameters of a list that filters do not share a name with.
+const OWN: [&str; 3] = ["order", "limit", "offset"];
+
+/// All parameters of a table's list.
+pub(super) fn of_list(table: &DescribedTable) -> Vec<Value> {
+    let filters = table.columns.iter().filter(|column| !OWN.contains(&column.name.as_str())).map(filter);
+    let order = json!({
+        "name": "order", "in": "query", "style": "form", "explode": false,
+        "description": "Columns to order by; the key decides between equals.",
+        "schema": {"type": "array", "items": {"type": "string", "pattern": order_pattern(table)}},
+    });
+    let mut parameters: Vec<_> = filters.collect();
+    parameters.extend([order, refer("limit"), refer("offset")]);
+    parameters
+}
+
+/// What all lists have.
+pub(super) fn components() -> Vec<(&'static str, Value)> {
+    vec![
+        (
+            "limit",
+            json!({
+                "name": "limit", "in": "query", "description": "The most rows to answer.",
+                "schema": {"type": "integer", "minimum": 0, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT},
+            }),
+        ),
+        (
+            "offset",
+            json!({
+                "name": "offset", "in": "query", "description": "Rows to leave out before the first.",
+                "schema": {"type": "integer", "minimum": 0, "maximum": i64::MAX, "default": 0},
+            }),
+        ),
+    ]
+}
+
+fn refer(name: &str) -> Value {
+    json!({"$ref": format!("#/components/parameters/{name}")})
+}
+
+/// The filter of one column; it may stand there several times.
+fn filter(column: &DescribedColumn) -> Value {
+    json!({
+        "name": column.name, "in": "query", "style": "form", "explode": true,
+        "description": about(column),
+        "schema": {"type": "array", "items": condition(column)},
+    })
+}
+
+fn about(column: &DescribedColumn) -> String {
+    let example = match &column.kind {
+        _ if !is_comparable(column) => "is.null",
+        Kind::Boolean => "is.true",
+        Kind::Integer(_) | Kind::Float(_) | Kind::Decimal(_) => "gte.10",
+        Kind::Date => "gte.2026-01-01",
+        Kind::Timestamp | Kind::TimestampTz => "lt.2026-01-01T00:00:00Z",
+        _ => "not.is.null",
+    };
+    let type_name = &column.type_name;
+    format!("Rows whose `{}` ({type_name}) passes, as in `{example}`; several must all hold.", column.name)
+}
+
+fn condition(column: &DescribedColumn) -> Value {
+    let truths =
+        if column.kind == Kind::Boolean && column.arrays == 0 { "null|true|false|unknown" } else { "null" };
+    if !is_comparable(column) {
+        return json!({"type": "string", "pattern": format!("^(not\\.)?is\\.({truths})$")});
+    }
+    let value = if column.arrays > 0 { Value::Null } else { value(&column.kind) };
+    match value.as_str() {
+        Some(value) => {
+            let pattern = format!(
+                "^(not\\.)?((eq|neq|gt|gte|lt|lte)\\.({value})|in\\.\\((({value})(,({value}))*)?\\)|is\\.({truths}))$"
+            );
+            json!({"type": "string", "pattern": pattern})
+        }
+        None => {
+            let (pattern, kind) =
+                (format!("^(not\\.)?((eq|neq|gt|gte|lt|lte|in)\\..*|is\\.({truths}))$"), &column.kind);
+            let of = match kind {
+                _ if column.arrays > 0 => "array",
+                Kind::Date => "date",
+                Kind::Time => "time-local",
+                Kind::Timestamp => "date-time-local",
+                Kind::TimestampTz => "date-time",
+                Kind::Text(_) => "text",
+                Kind::Enum(_) => "enum",
+                Kind::Json => "json",
+                Kind::Composite => "composite",
+                Kind::Other(name) => name,
+                _ => "value",
+            };
+            json!({"type": "string", "pattern": pattern, "format": format!("filter-of-{of}")})
+        }
+    }
+}
+
+/// A pattern that the texts of a type's values have in a filter, and no other texts; null where none says that.
+fn value(kind: &Kind) -> Value {
+    match kind {
+        Kind::Boolean => json!("true|false"),
+        Kind::Integer(16) => json!("-?[0-9]{1,4}"),
+        Kind::Integer(32) => json!("-?[0-9]{1,9}"),
+        Kind::Integer(_) => json!("-?[0-9]{1,18}"),
+        Kind::Float(_) | Kind::Decimal(_) => json!("-?[0-9]{1,30}(\\.[0-9]{1,10})?"),
+        Kind::Uuid => json!("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+        Kind::Bytes => json!("\\\\x([0-9a-f]{2})*"),
+        _ => Value::Null,
+    }
+}
+
+/// True where PostgreSQL tells greater from less, and so can filter by value and order.
+fn is_comparable(column: &DescribedColumn) -> bool {
+    match &column.kind {
+        Kind::Json => column.type_name.starts_with("jsonb"),
+        Kind::Other(name) => !INCOMPARABLE.contains(&name.as_str()),
+        _ => true,
+    }
+}
+
+fn order_pattern(table: &DescribedTable) -> String {
+    // A comma separates columns there, so a name with one cannot be ordered by.
+    let columns = table.columns.iter().filter(|column| is_comparable(column) && !column.name.contains(','));
+    let names: Vec<_> = columns.map(|column| escaped(&column.name)).collect();
+    format!("^({})(\\.(asc|desc))?(\\.(nullsfirst|nullslast))?$", names.join("|"))
+}
+
+/// A name as a pattern that only it has.
+fn escaped(name: &str) -> String {
+    let mut pattern = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if letter.is_ascii_punctuation() && letter != '_' {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
+/// The id of a row, in its path.
+pub(super) fn id(table: &DescribedTable) -> Value {
+    let mut key = table.key_columns();
+    let schema = |column: &DescribedColumn| match &column.kind {
+        Kind::Integer(64) => {
+            json!({"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX})
+        }
+        Kind::Text(_) => json!({"type": "string", "minLength": 1}),
+        Kind::Date => json!({"type": "string", "format": "date"}),
+        kind => super::values::of_kind(kind, super::values::Way::Written),
+    };
+    match (key.next(), key.next()) {
+        (Some(column), None) => json!({
+            "name": "id", "in": "path", "required": true, "description": format!("The row's `{}`.", column.name),
+            "schema": schema(column),
+        }),
+        _ => {
+            let names: Vec<_> = table.key_columns().map(|column| format!("`{}`", column.name)).collect();
+            let items: Vec<_> = table.key_columns().map(schema).collect();
+            let count = items.len();
+            json!({
+                "name": "id", "in": "path", "required": true,
+                "description": format!("The JSON array of {}, percent-encoded.", names.join(", ")),
+                "content": {"application/json": {
+                    "schema": {"type": "array", "prefixItems": items, "minItems": count, "maxItems": count}}},
+            })
+        }
+    }
+}
