@@ -11,6 +11,10 @@ const INCOMPARABLE: [&str; 8] = ["xml", "point", "line", "polygon", "box", "lseg
 /// Parameters of a list that filters do not share a name with.
 const OWN: [&str; 3] = ["order", "limit", "offset"];
 
+/// How a filter is written.
+pub(super) const GRAMMAR: &str = "A filter is `COLUMN=OPERATOR.VALUE` with the operators `eq`, `neq`, `gt`, `gte`, \
+    `lt`, `lte`, `in.(A,B)`, `is.null`, each also after `not.`; PostgreSQL reads the value as the column's type.";
+
 /// All parameters of a table's list.
 pub(super) fn of_list(table: &DescribedTable) -> Vec<Value> {
     let filters = table.columns.iter().filter(|column| !OWN.contains(&column.name.as_str())).map(filter);
@@ -84,23 +88,21 @@ fn condition(column: &DescribedColumn) -> Value {
             );
             json!({"type": "string", "pattern": pattern})
         }
+        // No pattern says what a date is; the list's description tells the operators.
         None => {
-            let (pattern, kind) =
-                (format!("^(not\\.)?((eq|neq|gt|gte|lt|lte|in)\\..*|is\\.({truths}))$"), &column.kind);
-            let of = match kind {
+            let of = match &column.kind {
                 _ if column.arrays > 0 => "array",
                 Kind::Date => "date",
                 Kind::Time => "time-local",
                 Kind::Timestamp => "date-time-local",
                 Kind::TimestampTz => "date-time",
-                Kind::Text(_) => "text",
                 Kind::Enum(_) => "enum",
                 Kind::Json => "json",
                 Kind::Composite => "composite",
                 Kind::Other(name) => name,
-                _ => "value",
+                _ => "text",
             };
-            json!({"type": "string", "pattern": pattern, "format": format!("filter-of-{of}")})
+            json!({"type": "string", "format": format!("filter-of-{of}")})
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn paths(table: &DescribedTable) -> Vec<(String, Value)> {
 /// Parameters of writes.
 pub(super) fn components() -> Vec<(&'static str, Value)> {
     let header = |name: &str, about: &str, schema: Value| json!({"name": name, "in": "header", "description": about, "schema": schema});
-    let name = || json!({"type": "string", "maxLength": 200});
+    let name = || json!({"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"});
     vec![
         (
             "if-match",
@@ -100,6 +100,7 @@ fn row(table: &DescribedTable, about: &str, headers: &[&str]) -> Value {
 
 fn list(table: &DescribedTable) -> Value {
     let mut operation = operation(table, "list", &format!("Lists {}.", table.channel));
+    operation["description"] = filters::GRAMMAR.into();
     operation["parameters"] = filters::of_list(table).into();
     let rows = json!({"type": "array", "items": rows::refer(table, "row")});
     let given = one("200", answer("The rows.", rows, &["Rowbell-Cursor"]));
