@@ -7,6 +7,7 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod bell;
 mod business;
 mod catch_up;
 mod claims;
