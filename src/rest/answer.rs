@@ -6,6 +6,7 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderVa
 use warp::http::{Response as Plain, StatusCode};
 use warp::reply::Response;
 
+use super::counting;
 use super::request::KnownVersions;
 use crate::pg::resource::{CurrentRow, List, Stored, Verb};
 use crate::problem::Problem;
@@ -15,13 +16,15 @@ const CURSOR: HeaderName = HeaderName::from_static("rowbell-cursor");
 const REPLAYED: HeaderName = HeaderName::from_static("rowbell-replayed");
 const XID: HeaderName = HeaderName::from_static("rowbell-xid");
 
-/// The rows of a list, with the position the feed continues them from.
-pub(super) fn list(list: List) -> Result<Response, Problem> {
-    json(
-        StatusCode::OK,
-        list.rows,
-        &[(CURSOR, list.cursor.to_string()), (CACHE_CONTROL, "no-store".to_owned())],
-    )
+/// The rows of a list that leaves out the first `offset`, with the position the feed continues them from.
+pub(super) fn list(list: List, offset: u64) -> Result<Response, Problem> {
+    let mut headers = vec![(CURSOR, list.cursor.to_string()), (CACHE_CONTROL, "no-store".to_owned())];
+    let mut status = StatusCode::OK;
+    if let Some(total) = list.total {
+        status = counting::status(list.count, total);
+        headers.extend(counting::headers(offset, list.count, total));
+    }
+    json(status, list.rows, &headers)
 }
 
 /// One row, or that the reader has it already.

@@ -7,6 +7,7 @@
 mod answer;
 mod batch;
 mod body;
+mod counting;
 mod openapi;
 mod operations;
 mod refused;
@@ -134,14 +135,16 @@ impl Rest {
     }
 
     async fn list(&self, request: Request) -> Result<Response, Problem> {
-        let query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
+        let mut query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
+        query.count = counting::wanted(&request.headers);
+        let offset = query.offset;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let list =
             self.to_its_end(Failure::Broken, self.patience(), async move {
                 resources.list(&channel, &query).await
             })
             .await?;
-        answer::list(list)
+        answer::list(list, offset)
     }
 
     async fn read(&self, request: Request) -> Result<Response, Problem> {

@@ -32,9 +32,7 @@ fn refused(refusal: Refusal) -> Problem {
             );
             of(StatusCode::PRECONDITION_REQUIRED, "version_required", &detail)
         }
-        Refusal::UnknownColumn(name) => {
-            of(StatusCode::BAD_REQUEST, "unknown_column", &format!("this channel has no column {name:?}"))
-        }
+        Refusal::UnknownColumn(told) => of(StatusCode::BAD_REQUEST, "unknown_column", &told),
         Refusal::BadFilter(told) => of(StatusCode::BAD_REQUEST, "bad_filter", &told),
         Refusal::BadValue(told) => bad_value(told),
         Refusal::Misfit => bad_value("a value does not fit its column"),

@@ -4,6 +4,7 @@ mod altered;
 mod batch;
 mod browsers;
 mod business;
+mod filters;
 mod idempotency;
 mod lists;
 mod names;

@@ -27,7 +27,7 @@ pub enum Refusal {
     FeedOnly,
     /// The write names no version, which the column of that name carries.
     VersionRequired(String),
-    /// The table has no such column, or does not show it.
+    /// The table has no such column, or does not show it; with those it has, for people.
     UnknownColumn(String),
     /// A filter or an order that the column's type does not know.
     BadFilter(String),
