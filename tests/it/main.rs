@@ -1,5 +1,7 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
+// The compiler follows the futures of a test into all of the server's.
+#![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

@@ -18,6 +18,7 @@ mod row;
 mod session;
 mod snapshot;
 mod table;
+mod takes;
 mod write;
 
 pub use batch::{Limits, Operation, Outcome, Undone};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 
 use super::refusal::{Failure, Refusal};
+use super::takes::Takes;
 use crate::pg::rows::get;
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::Error;
@@ -49,6 +50,8 @@ pub(super) struct Column {
     /// The same without length and precision.
     pub(super) bare_type: String,
     pub(super) holds: Holds,
+    /// The kind of JSON it is written as.
+    pub(super) takes: Takes,
     pub(super) role: Role,
 }
 
@@ -173,6 +176,15 @@ impl Table {
 }
 
 impl Column {
+    /// Refuses a value of another kind than its values are read as.
+    pub(super) fn check(&self, json: &str) -> Result<(), Refusal> {
+        if self.takes.fits(json) {
+            return Ok(());
+        }
+        let (name, type_name, words) = (&self.name, &self.type_name, self.takes.words());
+        Err(Refusal::BadValue(format!("{name:?} takes {type_name}, written as {words}")))
+    }
+
     fn read(row: &Row) -> Result<Self, Error> {
         let role = match get::<String>(row, 11)?.as_str() {
             "version" => Role::Version,
@@ -192,6 +204,7 @@ impl Column {
             type_name: get(row, 7)?,
             bare_type: get(row, 8)?,
             holds,
+            takes: Takes::of_word(get(row, 12)?),
             role,
         })
     }

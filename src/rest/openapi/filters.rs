@@ -8,29 +8,52 @@ use crate::words::query::{DEFAULT_LIMIT, LARGEST_LIMIT};
 /// Types whose values PostgreSQL does not compare.
 const INCOMPARABLE: [&str; 8] = ["xml", "point", "line", "polygon", "box", "lseg", "path", "circle"];
 
-/// Parameters of a list that filters do not share a name with.
-const OWN: [&str; 3] = ["order", "limit", "offset"];
+/// Parameters of a list; a column with such a name is filtered by in double quotes.
+const OWN: [&str; 8] = ["select", "order", "limit", "offset", "and", "or", "not.and", "not.or"];
 
 /// How a filter is written.
-pub(super) const GRAMMAR: &str = "A filter is `COLUMN=OPERATOR.VALUE` with the operators `eq`, `neq`, `gt`, `gte`, \
-    `lt`, `lte`, `in.(A,B)`, `is.null`, each also after `not.`; PostgreSQL reads the value as the column's type.";
+pub(super) const GRAMMAR: &str = "A filter is `COLUMN=OPERATOR.VALUE`, in the spelling of PostgREST, with the operators \
+    `eq`, `neq`, `gt`, `gte`, `lt`, `lte`, `like`, `ilike`, `cs`, `in.(A,B)` and `is.null`, each also after `not.`; \
+    PostgreSQL reads the value as the column's type.";
 
 /// All parameters of a table's list.
 pub(super) fn of_list(table: &DescribedTable) -> Vec<Value> {
-    let filters = table.columns.iter().filter(|column| !OWN.contains(&column.name.as_str())).map(filter);
+    let filters = table.columns.iter().map(filter);
     let order = json!({
         "name": "order", "in": "query", "style": "form", "explode": false,
         "description": "Columns to order by; the key decides between equals.",
         "schema": {"type": "array", "items": {"type": "string", "pattern": order_pattern(table)}},
     });
+    let select = json!({
+        "name": "select", "in": "query", "style": "form", "explode": false,
+        "description": "The columns to answer, in this order; all where it is absent.",
+        "schema": {"type": "array", "minItems": 1, "uniqueItems": true, "items": {"enum": names(table, |_| true)}},
+    });
     let mut parameters: Vec<_> = filters.collect();
-    parameters.extend([order, refer("limit"), refer("offset")]);
+    parameters.extend([refer("and"), refer("or"), select, order]);
+    parameters.extend(["limit", "offset", "count"].map(refer));
     parameters
 }
 
 /// What all lists have.
 pub(super) fn components() -> Vec<(&'static str, Value)> {
+    let group = |name: &str, about: &str| {
+        json!({
+            "name": name, "in": "query", "style": "form", "explode": true, "description": about,
+            "schema": {"type": "array", "items": {"type": "string", "format": "filter-group"}},
+        })
+    };
     vec![
+        ("and", group("and", "`(COLUMN.OPERATOR.VALUE,…)`, of which all must hold; also `not.and`.")),
+        ("or", group("or", "`(COLUMN.OPERATOR.VALUE,and(…),…)`, of which one must hold; also `not.or`.")),
+        (
+            "count",
+            json!({
+                "name": "Prefer", "in": "header",
+                "description": "`count=exact` counts all rows that pass, into `Content-Range`.",
+                "schema": {"const": "count=exact"},
+            }),
+        ),
         (
             "limit",
             json!({
@@ -55,7 +78,7 @@ fn refer(name: &str) -> Value {
 /// The filter of one column; it may stand there several times.
 fn filter(column: &DescribedColumn) -> Value {
     json!({
-        "name": column.name, "in": "query", "style": "form", "explode": true,
+        "name": written(&column.name), "in": "query", "style": "form", "explode": true,
         "description": about(column),
         "schema": {"type": "array", "items": condition(column)},
     })
@@ -131,10 +154,22 @@ fn is_comparable(column: &DescribedColumn) -> bool {
 }
 
 fn order_pattern(table: &DescribedTable) -> String {
-    // A comma separates columns there, so a name with one cannot be ordered by.
-    let columns = table.columns.iter().filter(|column| is_comparable(column) && !column.name.contains(','));
-    let names: Vec<_> = columns.map(|column| escaped(&column.name)).collect();
+    let names: Vec<_> = names(table, is_comparable).iter().map(|name| escaped(name)).collect();
     format!("^({})(\\.(asc|desc))?(\\.(nullsfirst|nullslast))?$", names.join("|"))
+}
+
+/// Columns as they are written in lists of names.
+fn names(table: &DescribedTable, wanted: impl Fn(&DescribedColumn) -> bool) -> Vec<String> {
+    table.columns.iter().filter(|column| wanted(column)).map(|column| written(&column.name)).collect()
+}
+
+/// A column's name in a URL: in double quotes where it would be read otherwise.
+fn written(name: &str) -> String {
+    let plain = !name.contains(['"', '\\', ',', '(', ')', '.', '*']) && !OWN.contains(&name);
+    if plain {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A name as a pattern that only it has.

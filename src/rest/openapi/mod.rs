@@ -2,6 +2,7 @@
 
 mod answers;
 mod around;
+mod batch;
 mod filters;
 mod operations;
 mod rows;
@@ -38,7 +39,7 @@ impl Document {
 }
 
 fn document(tables: &[DescribedTable], guarded: bool) -> Value {
-    let paths = tables.iter().flat_map(operations::paths).chain(around::paths());
+    let paths = tables.iter().flat_map(operations::paths).chain([batch::path()]).chain(around::paths());
     let mut document = json!({
         "openapi": "3.1.1",
         "info": {
@@ -61,9 +62,12 @@ fn document(tables: &[DescribedTable], guarded: bool) -> Value {
 fn components(tables: &[DescribedTable]) -> Value {
     let named =
         |pairs: Vec<(&'static str, Value)>| pairs.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let writable = || tables.iter().filter(|table| table.version().is_some());
     let schemas = tables
         .iter()
         .flat_map(rows::components)
+        .chain(writable().map(batch::component))
+        .chain(named(batch::schemas(writable())))
         .chain(named(values::components()))
         .chain(named(answers::schemas()))
         .chain(named(around::schemas()));
@@ -82,6 +86,7 @@ fn tags(tables: &[DescribedTable]) -> Value {
         None => json!({"name": &*table.channel}),
     };
     let mut tags: Vec<_> = tables.iter().map(of).collect();
+    tags.push(json!({"name": "batch", "description": "Several writes in one request."}));
     tags.push(json!({"name": "feed", "description": "What is committed, as it is committed."}));
     tags.push(json!({"name": "around", "description": "For operators."}));
     tags.into()

@@ -83,7 +83,8 @@ fn operation(table: &DescribedTable, verb: &str, summary: &str) -> Value {
     json!({"operationId": format!("{}.{verb}", table.channel), "tags": [&*table.channel], "summary": summary})
 }
 
-fn parameters(names: &[&str]) -> Value {
+/// References to parameters of the document.
+pub(super) fn parameters(names: &[&str]) -> Value {
     names.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
 }
 
@@ -102,8 +103,17 @@ fn list(table: &DescribedTable) -> Value {
     let mut operation = operation(table, "list", &format!("Lists {}.", table.channel));
     operation["description"] = filters::GRAMMAR.into();
     operation["parameters"] = filters::of_list(table).into();
-    let rows = json!({"type": "array", "items": rows::refer(table, "row")});
-    let given = one("200", answer("The rows.", rows, &["Rowbell-Cursor"]));
+    let items = json!({"anyOf": [rows::refer(table, "row"), rows::refer(table, "part")]});
+    let rows = json!({"type": "array", "items": items});
+    let counted = json!({"Content-Range": {
+        "description": "`FIRST-LAST/TOTAL` where all were counted.", "schema": {"type": "string", "pattern": "^([0-9]+-[0-9]+|\\*)/[0-9]+$"}}});
+    let mut whole =
+        answer("The rows; of those selected, the columns selected.", rows.clone(), &["Rowbell-Cursor"]);
+    whole["headers"]["Content-Range"] = counted["Content-Range"].clone();
+    let mut part = answer("Some of the rows that were counted.", rows, &["Rowbell-Cursor", "Content-Range"]);
+    part["description"] = "Part of the rows that were counted.".into();
+    let mut given = one("200", whole);
+    given.insert("206".into(), part);
     operation["responses"] = responses(given, &READ);
     operation
 }
@@ -123,7 +133,7 @@ fn read(table: &DescribedTable) -> Value {
 
 fn create(table: &DescribedTable) -> Value {
     let mut operation = operation(table, "create", "Creates a row.");
-    operation["parameters"] = parameters(&["actor", "branch"]);
+    operation["parameters"] = parameters(&["key", "actor", "branch"]);
     operation["requestBody"] = body(table, "new");
     let mut created = written(row(table, "The row as it is now.", &["Location"]));
     if let Some(links) = links(table) {
@@ -140,7 +150,7 @@ fn replace(table: &DescribedTable) -> Value {
     operation["description"] =
         "Columns that are absent take their defaults. It needs the version, or `If-None-Match: *` to create."
             .into();
-    operation["parameters"] = parameters(&["if-match", "if-absent", "actor", "branch"]);
+    operation["parameters"] = parameters(&["if-match", "if-absent", "key", "actor", "branch"]);
     operation["requestBody"] = body(table, "replacement");
     let mut given = one("200", written(row(table, "The row as it is now.", &[])));
     given.insert("201".into(), written(row(table, "The row, created.", &["Location"])));
@@ -153,7 +163,7 @@ fn change(table: &DescribedTable) -> Value {
     let mut operation = operation(table, "patch", "Sets the columns given.");
     operation["description"] =
         "It needs the version. An object for a `json` or `jsonb` column is merged (RFC 7396).".into();
-    operation["parameters"] = parameters(&["if-match", "actor", "branch"]);
+    operation["parameters"] = parameters(&["if-match", "key", "actor", "branch"]);
     operation["requestBody"] = body(table, "change");
     let mut given = one("200", written(row(table, "The row as it is now.", &[])));
     given.insert("409".into(), stale(table, "The row is at another version."));
@@ -164,7 +174,7 @@ fn change(table: &DescribedTable) -> Value {
 fn delete(table: &DescribedTable) -> Value {
     let mut operation = operation(table, "delete", "Deletes a row.");
     operation["description"] = "It needs the version.".into();
-    operation["parameters"] = parameters(&["if-match", "actor", "branch"]);
+    operation["parameters"] = parameters(&["if-match", "key", "actor", "branch"]);
     let last = answer("The row as it was.", rows::refer(table, "row"), &[]);
     let mut given = one("200", written(last));
     given.insert("409".into(), stale(table, "The row is at another version."));
@@ -181,6 +191,9 @@ fn written(mut answer: Value) -> Value {
     answer["headers"]["Rowbell-Xid"] = json!({
         "description": "The transaction: the `xid` of its commit in the feed. Absent where nothing changed.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    });
+    answer["headers"]["Rowbell-Replayed"] = json!({
+        "description": "The request was answered before, under its key.", "schema": {"const": "true"},
     });
     answer
 }

@@ -17,7 +17,12 @@ pub(super) fn refer(table: &DescribedTable, what: &str) -> Value {
 
 /// All schemas of a table.
 pub(super) fn components(table: &DescribedTable) -> Vec<(String, Value)> {
-    let mut schemas = vec![(name(table, "row"), row(table))];
+    let row = row(table);
+    let mut part = row.clone();
+    if let Some(part) = part.as_object_mut() {
+        part.shift_remove("required");
+    }
+    let mut schemas = vec![(name(table, "row"), row), (name(table, "part"), part)];
     if table.version().is_some() {
         schemas.push((name(table, "new"), new(table)));
         schemas.push((name(table, "replacement"), replacement(table)));
