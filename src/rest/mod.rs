@@ -108,6 +108,9 @@ impl Rest {
         if request.target != Target::Batch && !is_channel_name(request.target.channel()) {
             return Err(refused::unknown_channel());
         }
+        if !matches!(request.method.as_str(), "GET" | "HEAD") && request.target != Target::Batch {
+            self.check_writable(request.target.channel()).await?;
+        }
         match (&request.target, request.method.as_str()) {
             (Target::Batch, "POST") => self.batch(request).await,
             (Target::Rows { .. }, "GET" | "HEAD") => self.list(request).await,
@@ -117,6 +120,16 @@ impl Rest {
             (Target::Row { .. }, "PATCH") => self.change(Verb::Patch, request).await,
             (Target::Row { .. }, "DELETE") => self.change(Verb::Delete, request).await,
             (target, _) => Err(refused::other_method(target.methods())),
+        }
+    }
+
+    /// Refuses everything but reading of a channel that takes no writes.
+    async fn check_writable(&self, channel: &str) -> Result<(), Problem> {
+        let (resources, channel) = (self.0.resources.clone(), channel.to_owned());
+        let looking = async move { resources.takes_writes(&channel).await };
+        match self.to_its_end(Failure::Broken, self.patience(), looking).await? {
+            true => Ok(()),
+            false => Err(refused::feed_only()),
         }
     }
 

@@ -65,6 +65,16 @@ impl Resources {
         Self(Arc::new(shared))
     }
 
+    /// True for a channel that takes writes, false for one that is feed-only.
+    pub async fn takes_writes(&self, channel: &str) -> Result<bool, Failure> {
+        let takes = |table: &Table| table.version_name().is_some();
+        if let Some(table) = self.0.known.young(channel) {
+            return Ok(takes(&table));
+        }
+        let session = self.0.pool.session("could not look at a table").await?;
+        self.0.known.renew(&session, channel).await.map(|table| takes(&table))
+    }
+
     /// The rows a query wants, with the cursor of the snapshot they were read in.
     pub async fn list(&self, channel: &str, query: &ListQuery) -> Result<List, Failure> {
         let session = self.0.pool.session("could not read a list").await?;

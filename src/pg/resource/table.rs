@@ -182,7 +182,7 @@ impl Column {
             return Ok(());
         }
         let (name, type_name, words) = (&self.name, &self.type_name, self.takes.words());
-        Err(Refusal::BadValue(format!("{name:?} takes {type_name}, written as {words}")))
+        Err(Refusal::WrongKind(format!("{name:?} takes {type_name}, written as {words}")))
     }
 
     fn read(row: &Row) -> Result<Self, Error> {

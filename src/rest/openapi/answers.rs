@@ -41,7 +41,12 @@ const PROBLEMS: [(u16, &str, &[&str], &str); 13] = [
         &["unsupported_media_type"],
         "The body is not sent as `application/json` in UTF-8.",
     ),
-    (422, "Constraint", &["constraint"], "A rule of the table forbids it."),
+    (
+        422,
+        "Constraint",
+        &["constraint", "key_reused"],
+        "A rule of the table forbids it, or another request was sent under this key.",
+    ),
     (428, "VersionRequired", &["version_required"], "The write names no version."),
     (
         429,
@@ -153,12 +158,15 @@ pub(super) fn problem(about: &str, schema: Value) -> Value {
     json!({"description": about, "content": {"application/problem+json": {"schema": schema}}})
 }
 
+/// A problem with one of these codes.
 fn narrowed(codes: &[&str]) -> Value {
-    let of = match codes {
-        ["constraint"] => "ConstraintProblem",
-        _ => "Problem",
-    };
-    json!({"allOf": [reference(of)], "properties": {"code": {"enum": codes}}})
+    let of = |name: &str, codes: &[&str]| json!({"allOf": [reference(name)], "properties": {"code": {"enum": codes}}});
+    match codes {
+        ["constraint", others @ ..] => {
+            json!({"oneOf": [of("ConstraintProblem", &["constraint"]), of("Problem", others)]})
+        }
+        _ => of("Problem", codes),
+    }
 }
 
 /// An answer with a body of that schema and these headers.

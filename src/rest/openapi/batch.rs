@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::answers::{answer, problem, responses};
-use super::operations::parameters;
+use super::operations::{KEY, parameters};
 use super::rows::{name, refer};
-use super::values::reference;
+use super::values::{or_null, reference};
 use crate::pg::resource::{DescribedTable, Kind};
 
 /// Operations of one batch.
@@ -65,13 +65,17 @@ fn operation(table: &DescribedTable, methods: &[&str], row: Option<&str>, requir
         "method": {"enum": methods},
         "channel": {"const": &*table.channel},
         "id": id(table),
-        "key": {"description": "As `Idempotency-Key`.", "type": "string", "pattern": "^[!-~]([ -~]*[!-~])?$", "maxLength": 200},
-        "conflict": {"const": "reject"},
+        "key": {"description": "As `Idempotency-Key`.", "type": ["string", "null"], "pattern": KEY, "maxLength": 200},
+        "conflict": {"enum": ["reject", null]},
     });
-    if let Some(row) = row {
-        properties["row"] = refer(table, row);
-    }
-    if methods != ["POST"] {
+    properties["row"] = match row {
+        Some(row) => refer(table, row),
+        // A DELETE may name the version there, and nothing else.
+        None => json!({"type": ["object", "null"], "maxProperties": 0}),
+    };
+    if methods == ["POST"] {
+        properties["id"] = or_null(id(table));
+    } else {
         properties["version"] = reference("BasedOn");
     }
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
@@ -119,7 +123,7 @@ pub(super) fn schemas<'a>(tables: impl Iterator<Item = &'a DescribedTable>) -> V
     });
     let based_on = json!({
         "description": "The version the row was read at; or `{\"after\": N}`, the one that operation N of this batch leaves.",
-        "anyOf": [version, after],
+        "anyOf": [version, after, {"type": "null"}],
     });
     vec![("Batch", batch), ("BasedOn", based_on), ("BatchResults", results(&version))]
 }

@@ -51,7 +51,7 @@ pub(super) fn components() -> Vec<(&'static str, Value)> {
             json!({
                 "name": "Prefer", "in": "header",
                 "description": "`count=exact` counts all rows that pass, into `Content-Range`.",
-                "schema": {"const": "count=exact"},
+                "schema": {"type": "string", "examples": ["count=exact"]},
             }),
         ),
         (
@@ -103,11 +103,10 @@ fn condition(column: &DescribedColumn) -> Value {
     if !is_comparable(column) {
         return json!({"type": "string", "pattern": format!("^(not\\.)?is\\.({truths})$")});
     }
-    let value = if column.arrays > 0 { Value::Null } else { value(&column.kind) };
-    match value.as_str() {
-        Some(value) => {
+    match value(&column.kind).filter(|_| column.arrays == 0) {
+        Some((value, listed)) => {
             let pattern = format!(
-                "^(not\\.)?((eq|neq|gt|gte|lt|lte)\\.({value})|in\\.\\((({value})(,({value}))*)?\\)|is\\.({truths}))$"
+                "^(not\\.)?((eq|neq|gt|gte|lt|lte)\\.({value})|in\\.\\((({listed})(,({listed}))*)?\\)|is\\.({truths}))$"
             );
             json!({"type": "string", "pattern": pattern})
         }
@@ -119,7 +118,6 @@ fn condition(column: &DescribedColumn) -> Value {
                 Kind::Time => "time-local",
                 Kind::Timestamp => "date-time-local",
                 Kind::TimestampTz => "date-time",
-                Kind::Enum(_) => "enum",
                 Kind::Json => "json",
                 Kind::Composite => "composite",
                 Kind::Other(name) => name,
@@ -130,18 +128,28 @@ fn condition(column: &DescribedColumn) -> Value {
     }
 }
 
-/// A pattern that the texts of a type's values have in a filter, and no other texts; null where none says that.
-fn value(kind: &Kind) -> Value {
-    match kind {
-        Kind::Boolean => json!("true|false"),
-        Kind::Integer(16) => json!("-?[0-9]{1,4}"),
-        Kind::Integer(32) => json!("-?[0-9]{1,9}"),
-        Kind::Integer(_) => json!("-?[0-9]{1,18}"),
-        Kind::Float(_) | Kind::Decimal(_) => json!("-?[0-9]{1,30}(\\.[0-9]{1,10})?"),
-        Kind::Uuid => json!("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
-        Kind::Bytes => json!("\\\\x([0-9a-f]{2})*"),
-        _ => Value::Null,
-    }
+/// A pattern that the texts of a type's values have in a filter, and no other texts, alone and in a list; none where no
+/// pattern says that.
+fn value(kind: &Kind) -> Option<(String, String)> {
+    let pattern = match kind {
+        Kind::Boolean => "true|false",
+        Kind::Integer(16) => "-?[0-9]{1,4}",
+        Kind::Integer(32) => "-?[0-9]{1,9}",
+        Kind::Integer(_) => "-?[0-9]{1,18}",
+        Kind::Float(_) | Kind::Decimal(_) => "-?[0-9]{1,30}(\\.[0-9]{1,10})?",
+        Kind::Uuid => "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        Kind::Bytes => "\\\\x([0-9a-f]{2})*",
+        Kind::Enum(labels) => {
+            let one_of =
+                |texts: Vec<String>| texts.iter().map(|text| escaped(text)).collect::<Vec<_>>().join("|");
+            return Some((
+                one_of(labels.clone()),
+                one_of(labels.iter().map(|label| quoted(label)).collect()),
+            ));
+        }
+        _ => return None,
+    };
+    Some((pattern.to_owned(), pattern.to_owned()))
 }
 
 /// True where PostgreSQL tells greater from less, and so can filter by value and order.
@@ -169,7 +177,11 @@ fn written(name: &str) -> String {
     if plain {
         return name.to_owned();
     }
-    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    quoted(name)
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// A name as a pattern that only it has.
@@ -191,7 +203,8 @@ pub(super) fn id(table: &DescribedTable) -> Value {
         Kind::Integer(64) => {
             json!({"type": "integer", "format": "int64", "minimum": i64::MIN, "maximum": i64::MAX})
         }
-        Kind::Text(_) => json!({"type": "string", "minLength": 1}),
+        Kind::Text(None) => json!({"type": "string", "minLength": 1}),
+        Kind::Text(Some(longest)) => json!({"type": "string", "minLength": 1, "maxLength": longest}),
         Kind::Date => json!({"type": "string", "format": "date"}),
         kind => super::values::of_kind(kind, super::values::Way::Written),
     };

@@ -22,6 +22,9 @@ const WRITE: [&str; 10] = [
     "Unavailable",
 ];
 
+/// A key as a header carries it.
+pub(super) const KEY: &str = "^[!-~]([ -~]*[!-~])?$";
+
 /// The paths of a channel.
 pub(super) fn paths(table: &DescribedTable) -> Vec<(String, Value)> {
     let (mut all, mut one) = (Map::new(), Map::new());
@@ -65,6 +68,14 @@ pub(super) fn components() -> Vec<(&'static str, Value)> {
                 "If-None-Match",
                 "`*` creates the row under this id; not together with `If-Match`.",
                 json!({"const": "*"}),
+            ),
+        ),
+        (
+            "key",
+            header(
+                "Idempotency-Key",
+                "The same request under the same key is done once, and answered as the first time.",
+                json!({"type": "string", "maxLength": 200, "pattern": KEY}),
             ),
         ),
         (
