@@ -66,7 +66,10 @@ has_node() {
     command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 18 ? 0 : 1)' 2>/dev/null
 }
 
-# Names of missing things, as words: compiler, postgres, node, curl.
+# Debian's python3 cannot make environments without the package python3-venv.
+has_python() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
+
+# Names of missing things, as words: compiler, postgres, node, curl, python.
 missing() {
     local thing
     for thing in "$@"; do
@@ -75,6 +78,7 @@ missing() {
             postgres) finds_postgres || echo postgres ;;
             node) has_node || echo node ;;
             curl) command -v curl >/dev/null || echo curl ;;
+            python) has_python || echo python ;;
         esac
     done
 }
@@ -110,6 +114,7 @@ need_machine() {
             postgres) install_postgres ;;
             node) apt_install nodejs npm ;;
             curl) apt_install curl ;;
+            python) apt_install python3-venv ;;
         esac || die "could not install what is missing: $thing"
     done
     wanted=$(missing "$@") || exit 1
@@ -124,6 +129,7 @@ explain() {
             postgres) debian+=' postgresql' fedora+=' postgresql-server postgresql postgresql-contrib' brew+=' postgresql@17' ;;
             node) debian+=' nodejs npm' fedora+=' nodejs npm' brew+=' node' ;;
             curl) debian+=' curl' fedora+=' curl' brew+=' curl' ;;
+            python) debian+=' python3-venv' fedora+=' python3' brew+=' python@3.13' ;;
         esac
     done
     local lines=("Debian, Ubuntu: apt-get update && apt-get install -y$debian   (as root)" "Fedora: dnf install$fedora   (as root)")

@@ -1,6 +1,7 @@
 //! REST, from the socket to the table and back.
 
 mod altered;
+mod attacks;
 mod batch;
 mod browsers;
 mod business;
@@ -11,5 +12,6 @@ mod names;
 mod outage;
 mod races;
 mod refusals;
+mod statements;
 mod values;
 mod writes;
