@@ -69,7 +69,18 @@ has_node() {
 # Debian's python3 cannot make environments without the package python3-venv.
 has_python() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 
-# Names of missing things, as words: compiler, postgres, node, curl, python.
+# The tests of web/ need it: its modules run on 20 and later.
+has_node_20() {
+    command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null
+}
+
+# Looks where web/test/browser/chromium.js does.
+has_chromium() {
+    [ -n "${ROWBELL_CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
+        [ -x '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' ]
+}
+
+# Names of missing things, as words: compiler, postgres, node, curl, chromium, python.
 missing() {
     local thing
     for thing in "$@"; do
@@ -78,6 +89,7 @@ missing() {
             postgres) finds_postgres || echo postgres ;;
             node) has_node || echo node ;;
             curl) command -v curl >/dev/null || echo curl ;;
+            chromium) has_chromium || echo chromium ;;
             python) has_python || echo python ;;
         esac
     done
@@ -114,6 +126,7 @@ need_machine() {
             postgres) install_postgres ;;
             node) apt_install nodejs npm ;;
             curl) apt_install curl ;;
+            chromium) apt_install chromium ;;
             python) apt_install python3-venv ;;
         esac || die "could not install what is missing: $thing"
     done
@@ -129,6 +142,7 @@ explain() {
             postgres) debian+=' postgresql' fedora+=' postgresql-server postgresql postgresql-contrib' brew+=' postgresql@17' ;;
             node) debian+=' nodejs npm' fedora+=' nodejs npm' brew+=' node' ;;
             curl) debian+=' curl' fedora+=' curl' brew+=' curl' ;;
+            chromium) debian+=' chromium' fedora+=' chromium' brew+=' --cask google-chrome' ;;
             python) debian+=' python3-venv' fedora+=' python3' brew+=' python@3.13' ;;
         esac
     done

@@ -262,7 +262,7 @@ begin
         return;
     end if;
     if leaf = rowbell.slot() or leaf = (
-        select (extract(epoch from clock_timestamp() + '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+        select (date_part('epoch', clock_timestamp() + interval '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
     ) then
         outcome := 'current';
         return;
@@ -320,7 +320,7 @@ COMMENT ON FUNCTION rowbell.settled() IS 'Whether a node has opened this generat
 
 CREATE FUNCTION rowbell.slot() RETURNS smallint
     LANGUAGE sql
-    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
+    RETURN ((((date_part('epoch'::text, clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
 
 COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
 
@@ -338,8 +338,7 @@ CREATE TABLE rowbell.sync_log (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 )
 PARTITION BY LIST (slot);
 
@@ -467,7 +466,7 @@ begin
     select r.keep into former from rowbell.retention r for update;
     update rowbell.retention r set keep = keep_for.keep, period = wanted;
     execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
-        ' return ((extract(epoch from clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
+        ' return ((date_part(''epoch'', clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
     return former;
 end
 $$;
@@ -1275,8 +1274,7 @@ CREATE TABLE rowbell.sync_log_0 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_1 (
@@ -1293,8 +1291,7 @@ CREATE TABLE rowbell.sync_log_1 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_2 (
@@ -1311,8 +1308,7 @@ CREATE TABLE rowbell.sync_log_2 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_3 (
@@ -1329,8 +1325,7 @@ CREATE TABLE rowbell.sync_log_3 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_4 (
@@ -1347,8 +1342,7 @@ CREATE TABLE rowbell.sync_log_4 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_5 (
@@ -1365,8 +1359,7 @@ CREATE TABLE rowbell.sync_log_5 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_6 (
@@ -1383,8 +1376,7 @@ CREATE TABLE rowbell.sync_log_6 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_7 (
@@ -1401,8 +1393,7 @@ CREATE TABLE rowbell.sync_log_7 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_0 FOR VALUES IN ('0');

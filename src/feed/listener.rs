@@ -290,6 +290,8 @@ impl Listener {
         let published = Published { number, covered, cursor: &cursor, quiet: config.quiet, floor };
         hub.publish(published, |topic, silent| dispatch.event_for(topic, silent));
         hub.end_unwatched();
+        sleeper.look_after_writers(&connected.link).await?;
+        stats.mode.set(sleeper.mode());
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Row};
 
 use super::fault::database_error;
 use super::log::{Channels, position_after, read_change, read_change_of};
+use super::part_way::Within;
 use super::pool::Pool;
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
@@ -32,8 +33,8 @@ pub struct Stride {
     pub rows: usize,
 }
 
-/// Steps a plan looks ahead, while there are ticks to stop it.
-const STEPS_AHEAD: i64 = 64;
+/// Steps a plan looks ahead where nobody says less.
+const STEPS_AHEAD: usize = 64;
 /// Steps worth of rows that make a commit large.
 const LARGE: i64 = 4;
 
@@ -42,6 +43,8 @@ const LARGE: i64 = 4;
 pub struct Walk {
     channels: Channels,
     stride: Stride,
+    /// Log rows a plan looks ahead, while there are ticks to stop it.
+    ahead: usize,
     /// Everything up to here was read.
     since: Snapshot,
     /// The same as a position, which claims nothing that left no trace.
@@ -66,6 +69,13 @@ struct Step {
     end: Snapshot,
 }
 
+impl Step {
+    /// The transaction after the last it may tell.
+    fn below(&self) -> Xid {
+        self.bound.map_or(self.goal.xmax(), |(boundary, _)| boundary.saturating_add(1))
+    }
+}
+
 /// A place in the order of a step: `last_seq`, `place`, `rank` and `seq` of the last row read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place(i64, i64, i32, i64);
@@ -82,12 +92,14 @@ struct Large {
 }
 
 /// What one read brought.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Chunk {
     /// Changes in order, each with its commit.
     pub changes: Vec<(CommitHead, Change)>,
     /// The position after them, where one is reached: nothing before it is left to read.
     pub reached: Option<Snapshot>,
+    /// The step they are part of; none where there was nothing to read.
+    pub within: Option<Within>,
     /// Some of what was to be read is past retention and gone: the changes may have a hole.
     pub expired: bool,
 }
@@ -110,20 +122,37 @@ impl Walk {
     /// A walk between two positions, of which the later covers the earlier.
     pub fn new(since: Snapshot, until: Snapshot, channels: Channels, stride: Stride) -> Self {
         let position = since.clone();
-        Self { channels, stride, since, position, until, plan: VecDeque::new(), place: START, large: None }
+        let ahead = stride.rows.max(1).saturating_mul(STEPS_AHEAD);
+        Self {
+            channels,
+            stride,
+            ahead,
+            since,
+            position,
+            until,
+            plan: VecDeque::new(),
+            place: START,
+            large: None,
+        }
+    }
+
+    /// The same for who will read only some of the way: plans look no further than about so many log rows.
+    #[must_use]
+    pub fn looking_ahead(self, rows: usize) -> Self {
+        Self { ahead: rows.max(1), ..self }
     }
 
     /// Reads on. The walk is over when the position it goes to is reached.
     pub async fn read(&mut self, pool: &Pool) -> Result<Chunk> {
         if self.since == self.until {
-            return Ok(Chunk { changes: Vec::new(), reached: Some(self.until.clone()), expired: false });
+            return Ok(Chunk { reached: Some(self.until.clone()), ..Chunk::default() });
         }
         let client = pool.client("could not read the log").await?;
         if self.plan.is_empty() {
             self.plan = self.make_plan(&client).await?;
         }
         let Some(step) = self.plan.front().cloned() else {
-            return Ok(Chunk { changes: Vec::new(), reached: None, expired: false });
+            return Ok(Chunk::default());
         };
         let (changes, after) = match &self.large {
             Some(large) => self.read_large(&client, &step, large.clone()).await?,
@@ -132,7 +161,9 @@ impl Walk {
         // Looked at after reading: a leaf may have been emptied under the statement that was about to read it.
         let floor = retention::floor(&client).await?;
         let expired = floor.is_some_and(|floor| !self.since.covers_all_of(&floor));
-        Ok(Chunk { changes, reached: self.go_on(after), expired })
+        let (since, position) = (self.since.clone(), self.position.clone());
+        let within = Some(Within { since, position, goal: step.goal.clone(), below: step.below() });
+        Ok(Chunk { changes, reached: self.go_on(after), within, expired })
     }
 
     /// Remembers where a read has ended; the position, where it ended a step.
@@ -153,7 +184,7 @@ impl Walk {
 
     async fn make_plan(&self, client: &Client) -> Result<VecDeque<Step>> {
         let rows = i64::try_from(self.stride.rows).unwrap_or(i64::MAX).max(1);
-        let ahead = rows.saturating_mul(STEPS_AHEAD);
+        let ahead = i64::try_from(self.ahead).unwrap_or(i64::MAX);
         let (since, until) = (PgSnapshot(self.since.clone()), PgSnapshot(self.until.clone()));
         let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
             (&since, Type::PG_SNAPSHOT),
@@ -187,10 +218,7 @@ impl Walk {
     async fn read_step(&self, client: &Client, step: &Step) -> Result<Read> {
         let failed = |error| database_error("could not read the log", error);
         let (since, goal) = (PgSnapshot(self.since.clone()), PgSnapshot(step.goal.clone()));
-        let (below, next_seq) = match step.bound {
-            Some((boundary, next_seq)) => (Xid8(boundary.saturating_add(1)), next_seq),
-            None => (Xid8(step.goal.xmax()), i64::MAX),
-        };
+        let (below, next_seq) = (Xid8(step.below()), step.bound.map_or(i64::MAX, |(_, next_seq)| next_seq));
         let names = self.channels.names();
         let Place(last_seq, place, rank, seq) = self.place;
         let bytes = i64::try_from(self.stride.bytes).unwrap_or(i64::MAX);

@@ -25,6 +25,7 @@ pub mod catalog;
 pub mod bell;
 pub mod log;
 pub mod retention;
+pub mod part_way;
 pub mod catch_up;
 pub mod keeper;
 pub mod resource;

@@ -8,11 +8,12 @@ use warp::reply::Response;
 
 use super::counting;
 use super::request::KnownVersions;
-use crate::pg::resource::{CurrentRow, List, Stored, Verb};
+use crate::pg::resource::{CurrentRow, List, Stored, Strategy, Verb};
 use crate::problem::Problem;
 use crate::words::address::{path_part, tag_of};
 
 const CURSOR: HeaderName = HeaderName::from_static("rowbell-cursor");
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const REPLAYED: HeaderName = HeaderName::from_static("rowbell-replayed");
 const XID: HeaderName = HeaderName::from_static("rowbell-xid");
 
@@ -43,13 +44,21 @@ pub(super) fn row(row: CurrentRow, known: &KnownVersions) -> Result<Response, Pr
 }
 
 /// A row that was written; the xid is that of its commit in the feed.
-pub(super) fn stored(verb: Verb, channel: &str, stored: &Stored) -> Result<Response, Problem> {
+pub(super) fn stored(
+    verb: Verb,
+    channel: &str,
+    stored: &Stored,
+    wanted: Option<Strategy>,
+) -> Result<Response, Problem> {
     let mut headers = vec![(CACHE_CONTROL, "no-store".to_owned())];
     if let Some(version) = stored.version.filter(|_| verb != Verb::Delete) {
         headers.push((ETAG, tag_of(version)));
     }
     if let Some(xid) = stored.xid {
         headers.push((XID, xid.to_string()));
+    }
+    if let Some(strategy) = wanted.filter(|_| verb != Verb::Insert) {
+        headers.push((APPLIED, format!("conflict={}", strategy.name())));
     }
     if stored.replayed {
         headers.push((REPLAYED, "true".to_owned()));

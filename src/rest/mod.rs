@@ -104,7 +104,6 @@ fn rows(rest: Rest) -> impl Filter<Extract = (Response,), Error = Rejection> + C
 impl Rest {
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         self.0.door.check_token(&request.headers)?;
-        request::refuse_unserved(&request.headers)?;
         if request.target != Target::Batch && !is_channel_name(request.target.channel()) {
             return Err(refused::unknown_channel());
         }
@@ -210,7 +209,8 @@ impl Rest {
             (Verb::Delete, true) => RowBody::default(),
             _ => request.body.row(&request.headers, &self.0.config).await?,
         };
-        let change = Change { verb, id, version, row, key };
+        let wanted = request::strategy(&request.headers)?;
+        let change = Change { verb, id, version, row, strategy: wanted.unwrap_or_default(), key };
         let resources = self.0.resources.clone();
         let (change, written) = self
             .to_its_end(Failure::Unsure, self.patience(), async move {
@@ -219,7 +219,7 @@ impl Rest {
             })
             .await?;
         match written {
-            Written::Done(stored) => answer::stored(verb, request.target.channel(), &stored),
+            Written::Done(stored) => answer::stored(verb, request.target.channel(), &stored, wanted),
             Written::Stale(conflict) => Err(refused::conflict(conflict, &change)),
             Written::Missing => Err(refused::missing()),
         }

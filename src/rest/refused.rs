@@ -150,7 +150,9 @@ pub(super) fn conflict(conflict: Conflict, change: &Change) -> Problem {
     let problem = Problem::new(StatusCode::CONFLICT, "conflict", detail)
         .with_member("current", conflict.current.unwrap_or_else(null))
         .with_member("base", conflict.base.unwrap_or_else(null))
-        .with_member("yours", change.row.text());
+        .with_member("yours", change.row.text())
+        .with_member("merged", conflict.merged.unwrap_or_else(null))
+        .with_member("conflicts", json!(conflict.conflicts).to_string());
     match conflict.version.and_then(|version| HeaderValue::from_str(&tag_of(version)).ok()) {
         Some(tag) => problem.with_header_value(ETAG, tag),
         None => problem,

@@ -1,6 +1,6 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
-// The compiler follows the futures of a test into all of the server's.
+// Tests wait within tests' own waits, and the types of futures nest with them.
 #![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
@@ -25,6 +25,7 @@ mod feed;
 mod flow;
 mod keeper;
 mod migrate;
+mod parsers;
 mod pool;
 mod rest;
 mod restart;

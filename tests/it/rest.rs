@@ -3,11 +3,13 @@
 mod altered;
 mod attacks;
 mod batch;
+mod broken;
 mod browsers;
 mod business;
 mod filters;
 mod idempotency;
 mod lists;
+mod merge;
 mod names;
 mod outage;
 mod races;

@@ -70,6 +70,15 @@ pub struct Constraint {
     pub table: Option<(String, String)>,
 }
 
+impl Refusal {
+    /// For a column that was sent, and is not for clients to change.
+    pub(super) fn guarded(name: &str) -> Self {
+        Self::BadValue(format!(
+            "{name:?} is not for clients to change; send it as it was read, or leave it out"
+        ))
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)

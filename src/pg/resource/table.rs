@@ -140,6 +140,11 @@ impl Table {
         self.key.iter().filter_map(|place| self.columns.get(*place))
     }
 
+    /// Whether a client may change a column of a row that is there.
+    pub(super) fn is_settable(&self, column: &Column) -> bool {
+        column.role == Role::Writable && !self.key_columns().any(|part| part.name == column.name)
+    }
+
     /// The name of the column that carries the version; none when feed-only.
     pub(super) fn version_name(&self) -> Option<&str> {
         self.version_column().map(|column| column.name.as_str())

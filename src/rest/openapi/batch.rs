@@ -66,7 +66,7 @@ fn operation(table: &DescribedTable, methods: &[&str], row: Option<&str>, requir
         "channel": {"const": &*table.channel},
         "id": id(table),
         "key": {"description": "As `Idempotency-Key`.", "type": ["string", "null"], "pattern": KEY, "maxLength": 200},
-        "conflict": {"enum": ["reject", null]},
+        "conflict": {"enum": ["reject", "merge", "force", "keep", null]},
     });
     properties["row"] = match row {
         Some(row) => refer(table, row),
@@ -137,7 +137,7 @@ fn results(version: &Value) -> Value {
             "version": version,
             "xid": {"type": "string", "pattern": "^[0-9]+$"},
             "replayed": {"const": true},
-            "row": {"type": "object"},
+            "row": {"type": ["object", "null"]},
         },
         "required": ["status", "id", "row"],
     });

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answers::{TAG, answer, header_reference, problem, responses};
+use super::values::or_null;
 use super::{filters, rows};
 use crate::pg::resource::DescribedTable;
 
@@ -68,6 +69,14 @@ pub(super) fn components() -> Vec<(&'static str, Value)> {
                 "If-None-Match",
                 "`*` creates the row under this id; not together with `If-Match`.",
                 json!({"const": "*"}),
+            ),
+        ),
+        (
+            "strategy",
+            header(
+                "Prefer",
+                "What to do when the version is not current: `conflict=reject` (as without it), `merge`, `force` or `keep`.",
+                json!({"type": "string", "examples": ["conflict=merge"]}),
             ),
         ),
         (
@@ -161,9 +170,9 @@ fn replace(table: &DescribedTable) -> Value {
     operation["description"] =
         "Columns that are absent take their defaults. It needs the version, or `If-None-Match: *` to create."
             .into();
-    operation["parameters"] = parameters(&["if-match", "if-absent", "key", "actor", "branch"]);
+    operation["parameters"] = parameters(&["if-match", "if-absent", "strategy", "key", "actor", "branch"]);
     operation["requestBody"] = body(table, "replacement");
-    let mut given = one("200", written(row(table, "The row as it is now.", &[])));
+    let mut given = one("200", settled(table));
     given.insert("201".into(), written(row(table, "The row, created.", &["Location"])));
     given.insert("409".into(), stale(table, "The row is at another version, or there is one already."));
     operation["responses"] = responses(given, &[&WRITE[..], &["VersionRequired"]].concat());
@@ -174,9 +183,10 @@ fn change(table: &DescribedTable) -> Value {
     let mut operation = operation(table, "patch", "Sets the columns given.");
     operation["description"] =
         "It needs the version. An object for a `json` or `jsonb` column is merged (RFC 7396).".into();
-    operation["parameters"] = parameters(&["if-match", "key", "actor", "branch"]);
+    operation["parameters"] = parameters(&["if-match", "strategy", "key", "actor", "branch"]);
     operation["requestBody"] = body(table, "change");
-    let mut given = one("200", written(row(table, "The row as it is now.", &[])));
+    let mut given = one("200", settled(table));
+    given.insert("201".into(), written(row(table, "The row, made anew by force.", &["Location"])));
     given.insert("409".into(), stale(table, "The row is at another version."));
     operation["responses"] = responses(given, &[&WRITE[..], &["VersionRequired"]].concat());
     operation
@@ -185,8 +195,13 @@ fn change(table: &DescribedTable) -> Value {
 fn delete(table: &DescribedTable) -> Value {
     let mut operation = operation(table, "delete", "Deletes a row.");
     operation["description"] = "It needs the version.".into();
-    operation["parameters"] = parameters(&["if-match", "key", "actor", "branch"]);
-    let last = answer("The row as it was.", rows::refer(table, "row"), &[]);
+    operation["parameters"] = parameters(&["if-match", "strategy", "key", "actor", "branch"]);
+    let last = or_null(rows::refer(table, "row"));
+    let last = answer(
+        "The row as it was; null where it was gone already, and the strategy lets that be.",
+        last,
+        &[],
+    );
     let mut given = one("200", written(last));
     given.insert("409".into(), stale(table, "The row is at another version."));
     operation["responses"] = responses(given, &[&WRITE[..], &["VersionRequired"]].concat());
@@ -197,11 +212,29 @@ fn body(table: &DescribedTable, what: &str) -> Value {
     json!({"required": true, "content": {"application/json": {"schema": rows::refer(table, what)}}})
 }
 
+/// The row after a change, whatever the strategy made of it.
+fn settled(table: &DescribedTable) -> Value {
+    let row = or_null(rows::refer(table, "row"));
+    let mut answer =
+        answer("The row as it is now; null where it was deleted, and the strategy lets that be.", row, &[]);
+    answer["headers"]["ETag"] = version_header();
+    written(answer)
+}
+
+fn version_header() -> Value {
+    json!({
+        "description": "The version the row is at, where there is one.", "schema": {"type": "string", "pattern": TAG},
+    })
+}
+
 /// What answers to writes carry besides; not where nothing changed.
 fn written(mut answer: Value) -> Value {
     answer["headers"]["Rowbell-Xid"] = json!({
         "description": "The transaction: the `xid` of its commit in the feed. Absent where nothing changed.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
+    });
+    answer["headers"]["Preference-Applied"] = json!({
+        "description": "The strategy, where one was preferred.", "schema": {"type": "string", "pattern": "^conflict="},
     });
     answer["headers"]["Rowbell-Replayed"] = json!({
         "description": "The request was answered before, under its key.", "schema": {"const": "true"},
@@ -215,8 +248,7 @@ fn exists() -> Value {
 
 fn stale(table: &DescribedTable, about: &str) -> Value {
     let mut response = problem(about, rows::refer(table, "conflict"));
-    response["headers"] = json!({"ETag": {
-        "description": "The version the row is at, where there is one.", "schema": {"type": "string", "pattern": TAG}}});
+    response["headers"] = json!({"ETag": version_header()});
     response
 }
 

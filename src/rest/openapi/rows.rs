@@ -109,6 +109,8 @@ fn conflict(table: &DescribedTable) -> Value {
             "current": {"description": "The row as it is now; null when it was deleted.", "anyOf": [row()]},
             "base": {"description": "The row at the version that was named; null where the log does not hold it.", "anyOf": [row()]},
             "yours": {"description": "The body as it was sent.", "type": "object"},
+            "merged": {"description": "What `conflict=merge` would make of it, where that is known.", "type": ["object", "null"]},
+            "conflicts": {"description": "Paths of what both sides changed.", "type": "array", "items": {"type": "string"}},
         },
     })
 }

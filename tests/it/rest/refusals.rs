@@ -168,7 +168,7 @@ async fn headers_that_cannot_be_meant() {
         ("PUT /api/items/1", &[("If-None-Match", "*"), current], "400 bad_value"),
         ("PATCH /api/items/1", &[current, ("Rowbell-Actor", "%00")], "400 bad_value"),
         ("PATCH /api/items/1", &[current, ("Idempotency-Key", "")], "400 bad_value"),
-        ("PATCH /api/items/1", &[current, ("Prefer", "conflict=force")], "400 bad_value"),
+        ("PATCH /api/items/1", &[current, ("Prefer", "conflict=mine")], "400 bad_value"),
         ("PATCH /api/items/1", &[current, ("Content-Type", "text/plain")], "415 unsupported_media_type"),
         (
             "POST /api/items",

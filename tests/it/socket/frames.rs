@@ -55,7 +55,8 @@ async fn what_is_wrong_with_a_frame_is_told_and_the_session_stays() {
         (r#"{"type":"subscribe","topic":"orders","since":"2026-01-01T00:00:00"}"#.to_owned(), "bad_value"),
         (r#"{"type":"unsubscribe","topic":"orders"}"#.to_owned(), "not_subscribed"),
         (r#"{"type":"unsubscribe","topic":"O"}"#.to_owned(), "unknown_channel"),
-        (r#"{"type":"auth","token":"t"}"#.to_owned(), "bad_frame"),
+        (r#"{"type":"auth","token":7}"#.to_owned(), "bad_frame"),
+        (r#"{"type":"auth","token":"t","ref":"a","jwt":"t"}"#.to_owned(), "unknown_field"),
         (r#"{"type":"auth"}"#.to_owned(), "bad_frame"),
     ] {
         client.say(&frame).await;
