@@ -6,6 +6,7 @@ mod batch;
 mod broken;
 mod browsers;
 mod business;
+mod described;
 mod filters;
 mod idempotency;
 mod lists;

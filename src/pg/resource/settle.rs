@@ -139,10 +139,11 @@ fn merge(table: &Table, change: &Change, base: &RowBody, current: &RowBody) -> M
         match wanted(column, change, before) {
             Some(yours) => merge.add(name, before, now, &yours),
             // A replacement sets it to its default, which only the database knows.
-            None if change.verb == Verb::Replace && name != MADE_AT => {
-                if !is_same(before.unwrap_or("null"), now.unwrap_or("null")) {
-                    merge.add_conflict(name);
-                }
+            None if change.verb == Verb::Replace
+                && name != MADE_AT
+                && !is_same(before.unwrap_or("null"), now.unwrap_or("null")) =>
+            {
+                merge.add_conflict(name);
             }
             None => {}
         }

@@ -76,7 +76,7 @@ pub(super) fn components() -> Vec<(&'static str, Value)> {
             header(
                 "Prefer",
                 "What to do when the version is not current: `conflict=reject` (as without it), `merge`, `force` or `keep`.",
-                json!({"type": "string", "examples": ["conflict=merge"]}),
+                json!({"type": "string"}),
             ),
         ),
         (
