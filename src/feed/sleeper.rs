@@ -145,6 +145,9 @@ impl Sleeper {
         if self.mode == Mode::Locking {
             self.since = Instant::now();
         }
+        if self.mode == Mode::Pulling {
+            self.rate.start_over(Instant::now());
+        }
         if self.mode == Mode::Pulling || before == Mode::Pulling {
             log::info!("commits are read in {} mode from now on", self.mode.word());
         }
