@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use rowbell::words::frame::{BadFrame, ClientFrame};
-use rowbell::words::{Condition, Cursor, ListQuery, Origin, Snapshot, Topic, parse_time};
+use rowbell::words::{Cursor, Filter, ListQuery, Origin, Snapshot, Topic, parse_time};
 
 /// Good texts to begin with.
 const FRAMES: [&str; 5] = [
@@ -88,7 +88,7 @@ proptest! {
         query in prop::sample::select(&QUERIES[..]), edits in edits()
     ) {
         let text = String::from_utf8_lossy(&edited(query.into(), &edits)).into_owned();
-        for refused in [ListQuery::parse(&text).err(), Condition::parse("a", &text).err()].into_iter().flatten() {
+        for refused in [ListQuery::parse(&text).err(), Filter::read([("a", &*text)]).err(), Filter::read([("or", &*text)]).err()].into_iter().flatten() {
             prop_assert!(!refused.code.is_empty() && !refused.message.is_empty());
         }
         let _ = parse_time(&text);

@@ -80,7 +80,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         "properties": {
             "seq": number(),
             "channel": {"type": "string"},
-            "op": {"enum": ["insert", "update", "delete", "truncate"]},
+            "op": {"enum": ["insert", "update", "delete", "truncate", "enter", "leave"]},
             "id": {"type": "string"},
             "version": number(),
             "row": {"type": ["object", "null"]},
