@@ -41,6 +41,14 @@ select
             or a.attname = 'updated_at' and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype)) then 'kept'
         else 'writable'
     end as role,
+    -- Of a domain the type that operators work on.
+    format_type(base.oid, -1) as base_type,
+    (
+        select format('%I.%I', s.nspname, l.collname)
+        from pg_collation l
+        join pg_namespace s on s.oid = l.collnamespace
+        where l.oid = a.attcollation
+    ) as collation,
     -- The kind of JSON that to_json makes of its values; what casts to json of the user's own make, only they know.
     case
         when base.oid in ('json'::regtype, 'jsonb'::regtype) or base.typtype = 'c' then 'any'

@@ -38,6 +38,8 @@ pub enum Polled {
     Reset(ResetReason),
     /// There is no such channel.
     UnknownChannel(String),
+    /// The topic's filter cannot be meant: the wire's error code, and what to do.
+    BadFilter(&'static str, String),
 }
 
 /// Whole commits on their way into the body of an answer.
@@ -90,7 +92,7 @@ struct Ahead {
 enum Next {
     /// The next change is of this commit.
     Commit(Xid),
-    /// A commit that changes the meaning of a channel.
+    /// A commit that changes the meaning of a channel, or of the topic's filter.
     StartsOver,
     /// Nothing up to this position, which is the end, or as far as it is worth to look for now.
     Nothing(Snapshot),
@@ -104,6 +106,7 @@ impl Feed {
             Opened::Held(subscription) => subscription,
             Opened::Reset(reason) => return Ok(Polled::Reset(reason)),
             Opened::UnknownChannel(name) => return Ok(Polled::UnknownChannel(name)),
+            Opened::BadFilter(code, told) => return Ok(Polled::BadFilter(code, told)),
         };
         let until = subscription.position();
         if until.snapshot == since.snapshot {
@@ -111,6 +114,7 @@ impl Feed {
         }
         let wanted = usize::try_from(changes).unwrap_or(usize::MAX);
         let mut ahead = Ahead::new(Arc::clone(&self.0), &topic, &since.snapshot, Arc::clone(&until), wanted);
+        ahead.walk = ahead.walk.filtered(subscription.filter());
         match ahead.next().await {
             Ok(Next::Commit(_)) => {}
             Ok(Next::Nothing(position)) if position == until.snapshot => {
@@ -201,9 +205,13 @@ impl Ahead {
                 }
                 self.passed = Some(reached);
             }
-            let Chunk { changes, reached, within, expired } = self.walk.read(&self.shared.pool).await?;
+            let Chunk { changes, reached, within, expired, altered } =
+                self.walk.read(&self.shared.pool).await?;
             if expired {
                 return Err(Stop::Expired);
+            }
+            if altered {
+                return Ok(Next::StartsOver);
             }
             self.fruitless = self.fruitless.saturating_add(1);
             (self.pending, self.reached, self.within) = (changes.into(), reached, within);

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use postgres_types::{ToSql, Type};
@@ -15,6 +16,7 @@ use super::fault::database_error;
 use super::log::{Channels, position_after, read_change, read_change_of};
 use super::part_way::Within;
 use super::pool::Pool;
+use super::resource::RowFilter;
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
@@ -42,6 +44,8 @@ const LARGE: i64 = 4;
 #[derive(Debug)]
 pub struct Walk {
     channels: Channels,
+    /// Which rows of the one channel it is for, where not for all.
+    filter: Option<Arc<RowFilter>>,
     stride: Stride,
     /// Log rows a plan looks ahead, while there are ticks to stop it.
     ahead: usize,
@@ -102,6 +106,8 @@ pub struct Chunk {
     pub within: Option<Within>,
     /// Some of what was to be read is past retention and gone: the changes may have a hole.
     pub expired: bool,
+    /// The filter cannot tell any more which changes to return.
+    pub altered: bool,
 }
 
 /// Where a read has ended.
@@ -125,6 +131,7 @@ impl Walk {
         let ahead = stride.rows.max(1).saturating_mul(STEPS_AHEAD);
         Self {
             channels,
+            filter: None,
             stride,
             ahead,
             since,
@@ -134,6 +141,13 @@ impl Walk {
             place: START,
             large: None,
         }
+    }
+
+    /// The same for the rows that pass a filter: changes are returned as what they are to those.
+    #[must_use]
+    pub fn filtered(mut self, filter: Option<Arc<RowFilter>>) -> Self {
+        self.filter = filter;
+        self
     }
 
     /// The same for who will read only some of the way: plans look no further than about so many log rows.
@@ -163,7 +177,13 @@ impl Walk {
         let expired = floor.is_some_and(|floor| !self.since.covers_all_of(&floor));
         let (since, position) = (self.since.clone(), self.position.clone());
         let within = Some(Within { since, position, goal: step.goal.clone(), below: step.below() });
-        Ok(Chunk { changes, reached: self.go_on(after), within, expired })
+        drop(client);
+        let sifted = match &self.filter {
+            Some(filter) => filter.sift(pool, changes).await?,
+            None => Some(changes),
+        };
+        let Some(changes) = sifted else { return Ok(Chunk { altered: true, ..Chunk::default() }) };
+        Ok(Chunk { changes, reached: self.go_on(after), within, expired, altered: false })
     }
 
     /// Remembers where a read has ended; the position, where it ended a step.

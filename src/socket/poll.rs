@@ -291,6 +291,7 @@ fn ended(news: News) -> Problem {
         News::UnknownChannel(name) => {
             Problem::new(StatusCode::NOT_FOUND, "unknown_channel", format!("there is no channel {name:?}"))
         }
+        News::BadFilter(code, told) => Problem::new(StatusCode::BAD_REQUEST, code, told),
         News::Failed(error) => failed(&error),
         News::Held(_) | News::Frame(_) | News::SnapshotTooSlow => Problem::internal(),
     }

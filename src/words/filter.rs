@@ -187,6 +187,18 @@ fn group(
     }
 }
 
+impl Test {
+    /// The values it compares with.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let values = match self {
+            Self::Compare(_, value) | Self::Like(_, value) => std::slice::from_ref(value),
+            Self::In(values) => values,
+            Self::Is(_) => &[],
+        };
+        values.iter().map(String::as_str)
+    }
+}
+
 impl Comparison {
     /// All of them.
     const EVERY: [Self; 7] = [Self::Eq, Self::Neq, Self::Gt, Self::Gte, Self::Lt, Self::Lte, Self::Contains];

@@ -7,6 +7,7 @@ pub mod cursor;
 pub mod error;
 pub mod filter;
 pub mod frame;
+pub mod image;
 pub mod merge;
 pub mod query;
 pub mod row;

@@ -22,6 +22,7 @@ mod embedded;
 mod examples;
 mod faults;
 mod feed;
+mod filtered;
 mod flow;
 mod keeper;
 mod migrate;

@@ -83,7 +83,7 @@ pub(super) fn sql_pattern(pattern: &str) -> String {
 }
 
 /// An array in PostgreSQL's text form, every value in quotes.
-fn array(values: &[String]) -> String {
+pub(super) fn array(values: &[String]) -> String {
     let quoted: Vec<_> = values
         .iter()
         .map(|value| format!("\"{}\"", value.replace('\\', r"\\").replace('"', "\\\"")))

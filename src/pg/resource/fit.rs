@@ -5,7 +5,7 @@ use super::refusal::{Failure, Refusal};
 use super::session::Session;
 use super::table::{Column, Table};
 use crate::pg::statement::{Parameters, Statement, fill};
-use crate::words::{Filter, ListQuery, RowBody, Test};
+use crate::words::{Filter, ListQuery, Ordering, RowBody, Test};
 
 const FIT_VALUE: &str = include_str!("../../../sql/queries/fit_value.sql");
 const FIT_JSON: &str = include_str!("../../../sql/queries/fit_json.sql");
@@ -99,10 +99,30 @@ pub(super) async fn explain_list(
     query: &ListQuery,
     failure: Failure,
 ) -> Failure {
+    explain(session, table, &query.filter, &query.order, failure).await
+}
+
+/// What the filter of a topic that failed is told.
+pub(super) async fn explain_filter(
+    session: &Session,
+    table: &Table,
+    filter: &Filter,
+    failure: Failure,
+) -> Failure {
+    explain(session, table, filter, &[], failure).await
+}
+
+async fn explain(
+    session: &Session,
+    table: &Table,
+    filter: &Filter,
+    order: &[Ordering],
+    failure: Failure,
+) -> Failure {
     match failure {
-        Failure::Refused(Refusal::Misfit) => blame(session, &of_filter(table, &query.filter)).await,
-        Failure::Refused(Refusal::Outdated(_)) if !(query.filter.is_empty() && query.order.is_empty()) => {
-            filter::unsuitable(table, &query.filter, &query.order).into()
+        Failure::Refused(Refusal::Misfit) => blame(session, &of_filter(table, filter)).await,
+        Failure::Refused(Refusal::Outdated(_)) if !(filter.is_empty() && order.is_empty()) => {
+            filter::unsuitable(table, filter, order).into()
         }
         other => other,
     }

@@ -78,6 +78,8 @@ mod tests {
             quoted: format!("\"{name}\""),
             type_name: "text".to_owned(),
             bare_type: "text".to_owned(),
+            base_type: "text".to_owned(),
+            collation: None,
             holds: Holds::Other,
             takes: Takes::Any,
             role: Role::Writable,

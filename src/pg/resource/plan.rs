@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::key::Key;
 use super::refusal::Refusal;
-use super::table::{Column, Holds, Role, Table};
+use super::table::{Column, Role, Table};
 use crate::pg::statement::{Parameters, Statement};
 use crate::words::RowBody;
 
@@ -277,7 +277,7 @@ fn current(table: &Table, based_on: i64, parameters: &mut Parameters) -> String 
 /// What a column is set to, from the body's row `r`.
 fn new_value(column: &Column, verb: Verb) -> String {
     let (name, type_name) = (&column.quoted, &column.type_name);
-    if verb != Verb::Patch || !matches!(column.holds, Holds::Json | Holds::Jsonb) {
+    if verb != Verb::Patch || !column.holds_json() {
         return format!("r.{name}");
     }
     format!(

@@ -100,6 +100,23 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
+impl Refusal {
+    /// The wire's error code and what to do, of a filter that cannot be meant.
+    pub fn of_filter(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::UnknownColumn(told) => Some(("unknown_column", told.clone())),
+            Self::BadFilter(told) => Some(("bad_filter", told.clone())),
+            Self::BadValue(told) => Some(("bad_value", told.clone())),
+            _ => None,
+        }
+    }
+
+    /// True where a statement failed on the values it was given, or on their types.
+    pub(super) fn is_of_values(&self) -> bool {
+        matches!(self, Self::Misfit | Self::Outdated(_) | Self::UnknownColumn(_) | Self::BadFilter(_))
+    }
+}
+
 impl Failure {
     /// True where the cause may be that the table is another than it was.
     pub(super) fn may_be_outdated(&self) -> bool {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::plan::{Change, MADE_AT, Strategy, Verb};
 use super::refusal::Refusal;
-use super::table::{Column, Holds, Table};
+use super::table::{Column, Table};
 use super::write::{Conflict, Stored, Written};
 use crate::words::RowBody;
 use crate::words::merge::{Merge, is_same, patched};
@@ -121,10 +121,7 @@ fn settable(table: &Table) -> impl Iterator<Item = &Column> {
 /// The value a client wants a column to have; none where it wants none.
 fn wanted<'a>(column: &Column, change: &'a Change, base: Option<&str>) -> Option<Cow<'a, str>> {
     let sent = change.row.get(&column.name)?;
-    if change.verb == Verb::Patch
-        && matches!(column.holds, Holds::Json | Holds::Jsonb)
-        && sent.trim_start().starts_with('{')
-    {
+    if change.verb == Verb::Patch && column.holds_json() && sent.trim_start().starts_with('{') {
         // Nested too deeply to be patched: taken as it is, which can only conflict.
         return Some(patched(base, sent).map_or(Cow::Borrowed(sent), Cow::Owned));
     }

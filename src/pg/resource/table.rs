@@ -49,6 +49,10 @@ pub(super) struct Column {
     pub(super) type_name: String,
     /// The same without length and precision.
     pub(super) bare_type: String,
+    /// The type operators work on: of a domain, what is under it, without length and precision.
+    pub(super) base_type: String,
+    /// How its texts compare, where it has texts.
+    pub(super) collation: Option<String>,
     pub(super) holds: Holds,
     /// The kind of JSON it is written as.
     pub(super) takes: Takes,
@@ -190,6 +194,17 @@ impl Column {
         Err(Refusal::WrongKind(format!("{name:?} takes {type_name}, written as {words}")))
     }
 
+    /// True for json and jsonb, which a patch merges.
+    pub(super) fn holds_json(&self) -> bool {
+        matches!(self.holds, Holds::Json | Holds::Jsonb)
+    }
+
+    /// The column in a row of some columns, with what its operators depend on.
+    pub(super) fn as_part_of_record(&self) -> String {
+        let collate = self.collation.as_ref().map(|name| format!(" collate {name}")).unwrap_or_default();
+        format!("{} {}{collate}", self.quoted, self.base_type)
+    }
+
     fn read(row: &Row) -> Result<Self, Error> {
         let role = match get::<String>(row, 11)?.as_str() {
             "version" => Role::Version,
@@ -208,8 +223,10 @@ impl Column {
             quoted: get(row, 6)?,
             type_name: get(row, 7)?,
             bare_type: get(row, 8)?,
+            base_type: get(row, 12)?,
+            collation: get(row, 13)?,
             holds,
-            takes: Takes::of_word(get(row, 12)?),
+            takes: Takes::of_word(get(row, 14)?),
             role,
         })
     }

@@ -60,7 +60,7 @@ fn feed() -> Value {
     json!({
         "operationId": "feed", "tags": ["feed"],
         "summary": "Waits for commits.",
-        "description": "The feed by long poll. The same URL serves WebSocket and server-sent events.",
+        "description": "The feed by long poll. The same URL serves WebSocket and server-sent events. Where the topic is one channel, other parameters are filters as in its list.",
         "parameters": [
             topic,
             parameter("since", "A cursor, or a time; from now on where it is absent.", json!({"type": "string", "format": "rowbell-position"})),

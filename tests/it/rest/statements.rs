@@ -64,11 +64,9 @@ async fn remembered(database: &Database) -> i64 {
     database.link().await.client.query_one(sql, &[]).await.expect("a count").get(0)
 }
 
-/// Sends a text to every place where a name, an operator or a value may stand; nothing of it is a fault of ours.
-async fn send_everywhere(api: &Api, text: &str) {
-    let url = encoded(text);
-    let header = encoded(text);
-    let paths = [
+/// Paths with the text in every place.
+fn paths(url: &str) -> Vec<String> {
+    vec![
         format!("/api/{url}"),
         format!("/api/{url}/1"),
         format!("/api/notes/{url}"),
@@ -94,8 +92,13 @@ async fn send_everywhere(api: &Api, text: &str) {
         format!("/feed/notes?wait=0&since={url}"),
         format!("/feed/notes?wait=0&{url}=eq.{url}"),
         format!("/{url}"),
-    ];
-    for path in paths {
+    ]
+}
+
+/// Sends a text to every place where a name, an operator or a value may stand; nothing of it is a fault of ours.
+async fn send_everywhere(api: &Api, text: &str) {
+    let header = encoded(text);
+    for path in paths(&header) {
         let answer = api.get(&path).await;
         assert!(answer.status < 500, "{path}: {answer:?}");
     }
