@@ -33,7 +33,8 @@ CREATE FUNCTION rowbell.announce(channel text, event text) RETURNS void
     AS $$
 begin
     insert into rowbell.sync_log (seq, channel, op) values (nextval('rowbell.seq'), announce.channel, announce.event);
-    perform rowbell.ring(announce.channel);
+    -- Whether or not somebody sleeps on the channel: others may LISTEN to it, and it happens rarely.
+    perform pg_notify('rowbell:' || announce.channel, '');
     perform rowbell.ring_catalog();
 end
 $$;
@@ -90,6 +91,13 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.attach(w rowbell.watched) IS 'Makes functions and triggers of one watch.';
+
+CREATE FUNCTION rowbell.bell_key(channel text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (hashtext(channel) & 1023);
+
+COMMENT ON FUNCTION rowbell.bell_key(channel text) IS 'The second number of a channel''s lock. Few, so that a node that sleeps on ten thousand channels fills no lock table.';
 
 CREATE FUNCTION rowbell.blockers(relation regclass) RETURNS text
     LANGUAGE sql
@@ -512,6 +520,15 @@ CREATE FUNCTION rowbell.omitted(w rowbell.watched) RETURNS text[]
 
 COMMENT ON FUNCTION rowbell.omitted(w rowbell.watched) IS 'The columns left out, by the names they have now.';
 
+CREATE FUNCTION rowbell.ring_statement(w rowbell.watched) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE (w).notify WHEN 'never'::text THEN ''::text WHEN 'always'::text THEN format('    rang := pg_notify(%L, '''') is not null;
+'::text, ('rowbell:'::text || (w).channel)) ELSE format('    rang := rowbell.ring(%L);
+'::text, (w).channel) END;
+
+COMMENT ON FUNCTION rowbell.ring_statement(w rowbell.watched) IS 'What a trigger function does about the bell, after its insert into the log: a writer must have its xid before it looks.';
+
 CREATE FUNCTION rowbell.log_body(w rowbell.watched) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -525,6 +542,7 @@ declare
     image json;
     former json;
     moved boolean;
+    rang boolean;
     writer text := nullif(current_setting(''rowbell.actor'', true), '''');
     office text := nullif(current_setting(''rowbell.branch'', true), '''');
 begin
@@ -593,12 +611,7 @@ end
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('former_version := coalesce(old.%I, 0);
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w)), (w).channel,
-         CASE (w).notify
-             WHEN 'never'::text THEN ''::text
-             ELSE format('    perform rowbell.ring(%L);
-'::text, (w).channel)
-         END,
+         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w)), (w).channel, rowbell.ring_statement(w),
          CASE
              WHEN (rowbell.omitted(w) = '{}'::text[]) THEN ''::text
              ELSE format('        if (select c.relnatts <> %s from pg_class c where c.oid = %s) then
@@ -849,11 +862,11 @@ $$;
 
 COMMENT ON FUNCTION rowbell.resync(channel text) IS 'Renews the trigger functions from the catalog and tells subscribers to start over: after ATTACH, DETACH, DROP or TRUNCATE of a partition, or a change of the key.';
 
-CREATE FUNCTION rowbell.ring(channel text) RETURNS void
+CREATE FUNCTION rowbell.ring(channel text) RETURNS boolean
     LANGUAGE sql
-    RETURN pg_notify(('rowbell:'::text || channel), ''::text);
+    RETURN CASE WHEN CASE WHEN pg_try_advisory_lock(1380074828, rowbell.bell_key(channel)) THEN (NOT pg_advisory_unlock(1380074828, rowbell.bell_key(channel))) ELSE true END THEN (pg_notify(('rowbell:'::text || channel), ''::text) IS NOT NULL) ELSE false END;
 
-COMMENT ON FUNCTION rowbell.ring(channel text) IS 'Rings the bell of one channel when the transaction commits.';
+COMMENT ON FUNCTION rowbell.ring(channel text) IS 'Rings the bell of one channel at commit if somebody sleeps on it, and says whether. Call it after the insert into the log.';
 
 CREATE FUNCTION rowbell.ring_catalog() RETURNS void
     LANGUAGE sql
@@ -991,18 +1004,15 @@ CREATE FUNCTION rowbell.truncate_body(w rowbell.watched) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT format('
+declare
+    rang boolean;
 begin
     insert into rowbell.sync_log (seq, channel, op, actor, branch)
     values (nextval(''rowbell.seq''::regclass), %L, ''truncate'',
         nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
 %s    return null;
 end
-'::text, (w).channel,
-         CASE (w).notify
-             WHEN 'never'::text THEN ''::text
-             ELSE format('    perform rowbell.ring(%L);
-'::text, (w).channel)
-         END) AS format;
+'::text, (w).channel, rowbell.ring_statement(w)) AS format;
 END;
 
 COMMENT ON FUNCTION rowbell.truncate_body(w rowbell.watched) IS 'The body of !rowbell_truncate for one table.';
@@ -1218,6 +1228,30 @@ CREATE TABLE rowbell.migration (
     checksum character varying(255)
 );
 
+CREATE TABLE rowbell.request (
+    subject text NOT NULL,
+    key text NOT NULL,
+    hash bytea NOT NULL,
+    status smallint NOT NULL,
+    row_id text NOT NULL,
+    version bigint,
+    xid xid8,
+    answer text NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+COMMENT ON TABLE rowbell.request IS 'What writes were answered that came with a key of the client''s, so that the same request again writes nothing.';
+
+COMMENT ON COLUMN rowbell.request.subject IS 'Who sent it; keys of others are of no concern.';
+
+COMMENT ON COLUMN rowbell.request.hash IS 'SHA-256 of what was asked for: another request under the same key is refused.';
+
+COMMENT ON COLUMN rowbell.request.version IS 'The row''s version after it; of a delete, the one removed.';
+
+COMMENT ON COLUMN rowbell.request.xid IS 'The transaction that wrote; null where there was nothing to change.';
+
+COMMENT ON COLUMN rowbell.request.answer IS 'The row as it was answered, to the letter.';
+
 CREATE SEQUENCE rowbell.seq
     START WITH 1
     INCREMENT BY 1
@@ -1399,6 +1433,9 @@ ALTER TABLE ONLY rowbell.installation
 ALTER TABLE ONLY rowbell.migration
     ADD CONSTRAINT migration_pkey PRIMARY KEY (version);
 
+ALTER TABLE ONLY rowbell.request
+    ADD CONSTRAINT request_once PRIMARY KEY (subject, key);
+
 ALTER TABLE ONLY rowbell.retention
     ADD CONSTRAINT retention_pk PRIMARY KEY (only_row);
 
@@ -1410,6 +1447,8 @@ ALTER TABLE ONLY rowbell.watched
 
 ALTER TABLE ONLY rowbell.watched
     ADD CONSTRAINT watched_relation UNIQUE (relation);
+
+CREATE INDEX request_by_age ON rowbell.request USING btree (at);
 
 CREATE INDEX sync_log_row ON ONLY rowbell.sync_log USING btree (channel, row_id, version);
 
@@ -1521,6 +1560,8 @@ REVOKE ALL ON FUNCTION rowbell.announce(channel text, event text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.attach(w rowbell.watched) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.bell_key(channel text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.blockers(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.channel_name("table" regclass, wanted text) FROM PUBLIC;
@@ -1558,6 +1599,8 @@ REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name tex
 REVOKE ALL ON FUNCTION rowbell.lock_briefly(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.omitted(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.ring_statement(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.log_body(w rowbell.watched) FROM PUBLIC;
 

@@ -106,8 +106,26 @@ impl Problem {
 
 impl Reject for Problem {}
 
-impl Reply for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The value of one of its headers.
+    pub fn header(&self, name: &HeaderName) -> Option<&HeaderValue> {
+        self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// The same problem with something said before its detail.
+    #[must_use]
+    pub fn with_preface(mut self, preface: &str) -> Self {
+        self.detail.insert_str(0, preface);
+        self
+    }
+
+    /// Its body.
+    pub fn json(&self) -> String {
         let body = json!({
             "type": format!("/errors/{}", self.code),
             "title": title(self.code),
@@ -121,7 +139,13 @@ impl Reply for Problem {
             body.push_str(&format!(",\"{name}\":{json}"));
         }
         body.push('}');
-        let mut reply = Plain::new(body);
+        body
+    }
+}
+
+impl Reply for Problem {
+    fn into_response(self) -> Response {
+        let mut reply = Plain::new(self.json());
         *reply.status_mut() = self.status;
         let headers = reply.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -176,6 +176,17 @@ $body$,
 end;
 comment on function rowbell.version_body(rowbell.watched) is 'The body of ~rowbell_version for one table.';
 
+create function rowbell.ring_statement(w rowbell.watched) returns text
+    language sql immutable
+    set search_path = pg_catalog, pg_temp
+    return case w.notify
+        when 'never' then ''
+        when 'always' then format(E'    rang := pg_notify(%L, '''') is not null;\n', 'rowbell:' || w.channel)
+        else format(E'    rang := rowbell.ring(%L);\n', w.channel)
+    end;
+comment on function rowbell.ring_statement(rowbell.watched) is
+    'What a trigger function does about the bell, after its insert into the log: a writer must have its xid before it looks.';
+
 create function rowbell.log_body(w rowbell.watched) returns text
     language sql stable
     set search_path = pg_catalog, pg_temp
@@ -189,6 +200,7 @@ declare
     image json;
     former json;
     moved boolean;
+    rang boolean;
     writer text := nullif(current_setting('rowbell.actor', true), '');
     office text := nullif(current_setting('rowbell.branch', true), '');
 begin
@@ -254,7 +266,7 @@ $body$,
         rowbell.key_expression(w.relation, 'old', w.key_columns),
         rowbell.image_expression(w.relation, 'old', rowbell.omitted(w)),
         w.channel,
-        case w.notify when 'never' then '' else format(E'    perform rowbell.ring(%L);\n', w.channel) end,
+        rowbell.ring_statement(w),
         -- Columns to show are named one by one: a new one has to be noticed.
         case when rowbell.omitted(w) = '{}' then '' else format(
             E'        if (select c.relnatts <> %s from pg_class c where c.oid = %s) then\n'
@@ -269,13 +281,15 @@ create function rowbell.truncate_body(w rowbell.watched) returns text
     set search_path = pg_catalog, pg_temp
 begin atomic
     select format($body$
+declare
+    rang boolean;
 begin
     insert into rowbell.sync_log (seq, channel, op, actor, branch)
     values (nextval('rowbell.seq'::regclass), %L, 'truncate',
         nullif(current_setting('rowbell.actor', true), ''), nullif(current_setting('rowbell.branch', true), ''));
 %s    return null;
 end
-$body$, w.channel, case w.notify when 'never' then '' else format(E'    perform rowbell.ring(%L);\n', w.channel) end);
+$body$, w.channel, rowbell.ring_statement(w));
 end;
 comment on function rowbell.truncate_body(rowbell.watched) is 'The body of !rowbell_truncate for one table.';
 

@@ -275,7 +275,8 @@ create function rowbell.announce(channel text, event text) returns void
 as $$
 begin
     insert into rowbell.sync_log (seq, channel, op) values (nextval('rowbell.seq'), announce.channel, announce.event);
-    perform rowbell.ring(announce.channel);
+    -- Whether or not somebody sleeps on the channel: others may LISTEN to it, and it happens rarely.
+    perform pg_notify('rowbell:' || announce.channel, '');
     perform rowbell.ring_catalog();
 end
 $$;

@@ -13,8 +13,13 @@ with fresh as materialized (
 ), position as (
     -- Of all channels: what a cursor claims, and whether it is on disk, does not depend on who asks for what.
     select pg_current_snapshot() as snapshot,
-        -- Ticks count, here as in every position: one node must not claim less than another has handed out.
-        rowbell.highest_xid() as highest,
+        -- Ticks count, here as in every position: one node must not claim less than another has handed out. Of the log
+        -- only what is new: whoever reads on claims at least the position it came from, and so all that was there.
+        -- Not max(), which PostgreSQL 14 does not have for xid8.
+        greatest(
+            (select f.xid from fresh f order by f.xid desc limit 1),
+            (select t.xid from rowbell.tick t order by t.xid desc limit 1)
+        ) as highest,
         not exists (select from fresh f where not f.durable) as durable
 ), ordered as (
     select f.*,

@@ -63,6 +63,7 @@ impl Keeper {
         let mut tidied: Option<Instant> = None;
         loop {
             in_time(pg_keeper::tick(&link.client)).await?;
+            in_time(pg_keeper::forget_answers(&link.client)).await?;
             if tidied.is_none_or(|at| at.elapsed() >= self.config.tidy) {
                 let keep = in_time(retention::retention(&link.client)).await?;
                 let outcomes = in_time(pg_keeper::prune(&link.client, keep)).await?;

@@ -12,13 +12,17 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::backoff::Backoff;
 use super::hub::Published;
+use super::mode::Mode;
 use super::publish::Dispatch;
+use super::rate::Thresholds;
+use super::sleeper::Sleeper;
+use super::steps::Step;
 use crate::pg::backend::Backend;
 use crate::pg::connect::Connector;
 use crate::pg::link::{Link, Message};
-use crate::pg::log::{self as pg_log, Batch, Drained, Statement};
+use crate::pg::log::{self as pg_log, Batch, Drain, Drained};
 use crate::pg::{bell, catalog, migrate, origin};
-use crate::words::{Cursor, Error, Origin, Result};
+use crate::words::{Cursor, Error, FeedConfig, Origin, Result};
 
 /// A connection that lived this long was healthy: the next trouble starts with the shortest pause.
 const HEALTHY: Duration = Duration::from_secs(10);
@@ -40,12 +44,14 @@ pub struct Listener {
 /// One listening connection, ready to drain.
 struct Connected {
     link: Link,
-    drain: Statement,
+    drain: Drain,
     origin: Origin,
     backend: Backend,
-    /// Channels whose bells this connection hears.
-    heard: BTreeSet<Arc<str>>,
+    /// Channels whose writers never ring.
+    silent: BTreeSet<Arc<str>>,
     catalog_read: Instant,
+    /// When the log was looked at last.
+    looked: Instant,
 }
 
 /// Why the listener looked up.
@@ -75,13 +81,17 @@ impl Listener {
 
     async fn keep_listening(&self) -> Result<()> {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(300));
+        let FeedConfig { busy, calm, .. } = self.shared.config;
+        let mut sleeper = Sleeper::new(Thresholds { busy, calm });
         loop {
             let begun = Instant::now();
-            let lost = match self.listen_once().await {
+            let lost = match self.listen_once(&mut sleeper).await {
                 Ok(never) => match never {},
                 Err(error) if error.is_refused() => return Err(error),
                 Err(error) => error,
             };
+            sleeper.lost();
+            self.shared.stats.mode.set(sleeper.mode());
             self.shared.hub.set_away(true);
             self.shared.stats.reconnects.add(1);
             if begun.elapsed() >= HEALTHY {
@@ -97,20 +107,21 @@ impl Listener {
         }
     }
 
-    async fn listen_once(&self) -> Result<std::convert::Infallible> {
+    async fn listen_once(&self, sleeper: &mut Sleeper) -> Result<std::convert::Infallible> {
         let connected = tokio::time::timeout(CONNECTING, self.connect()).await;
         let mut connected =
             connected.unwrap_or_else(|_| Err(Error::unavailable("the database did not answer in time")))?;
         log::info!("listening on {}", self.connector.describe());
+        sleeper.connected();
         let mut heartbeat = tokio::time::interval(self.shared.config.heartbeat_drain);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let woken = self.wake(&mut connected, &mut heartbeat).await;
+            let woken = self.wake(&mut connected, sleeper, &mut heartbeat).await;
             let backend = connected.backend;
             tokio::select! {
                 // First, or an answer that came while this task had no turn would be taken for one that never does.
                 biased;
-                looked = self.look(&mut connected, woken) => looked?,
+                looked = self.look(&mut connected, sleeper, woken) => looked?,
                 () = self.unanswered(backend) => {
                     return Err(Error::unavailable("the listening connection is open on this side only"));
                 }
@@ -120,7 +131,7 @@ impl Listener {
     }
 
     /// Reads what there is to read, for the reason the listener looked up.
-    async fn look(&self, connected: &mut Connected, woken: Woken) -> Result<()> {
+    async fn look(&self, connected: &mut Connected, sleeper: &mut Sleeper, woken: Woken) -> Result<()> {
         match woken {
             Woken::Gap => return Err(Error::unavailable("the listening connection ended")),
             Woken::Catalog => self.read_catalog(connected).await?,
@@ -130,7 +141,7 @@ impl Listener {
             Woken::Drain => {}
         }
         let patience = self.shared.config.drain_patience;
-        let drained = tokio::time::timeout(patience, self.drain(connected)).await;
+        let drained = tokio::time::timeout(patience, self.drain(connected, sleeper)).await;
         // Or it would be read from the same position again, and never in time.
         self.overtaxed.store(drained.is_err(), Ordering::Relaxed);
         drained.unwrap_or_else(|_| Err(Error::unavailable("the log could not be read in time")))
@@ -157,8 +168,9 @@ impl Listener {
         let origin = origin::open_origin(&link.client).await?;
         let drain = pg_log::prepare_drain(&link.client).await?;
         let backend = Backend::of(&link.client).await?;
-        let (heard, catalog_read) = (BTreeSet::new(), Instant::now());
-        let mut connected = Connected { link, drain, origin, backend, heard, catalog_read };
+        let (silent, now) = (BTreeSet::new(), Instant::now());
+        let mut connected =
+            Connected { link, drain, origin, backend, silent, catalog_read: now, looked: now };
         self.settle_position(&connected).await?;
         self.read_catalog(&mut connected).await?;
         Ok(connected)
@@ -189,22 +201,33 @@ impl Listener {
             return Err(Error::unavailable("the log is not the one that was opened"));
         }
         let channels = catalog::channels(&connected.link.client).await?;
+        let silent = channels.iter().filter(|channel| channel.notify == "never");
+        connected.silent = silent.map(|channel| Arc::clone(&channel.name)).collect();
         self.shared.hub.set_catalog(channels.into_iter().map(|channel| channel.name).collect());
         connected.catalog_read = Instant::now();
         Ok(())
     }
 
     /// Waits for a reason to drain; bells that came together are one reason.
-    async fn wake(&self, connected: &mut Connected, heartbeat: &mut tokio::time::Interval) -> Woken {
+    async fn wake(
+        &self,
+        connected: &mut Connected,
+        sleeper: &Sleeper,
+        heartbeat: &mut tokio::time::Interval,
+    ) -> Woken {
+        let due = self.pause(connected, sleeper).map(|pause| connected.looked + pause);
+        // While it looks all the time, a bell of another node's brings nothing that the next look would not find.
+        let by_bell = sleeper.mode() != Mode::Pulling;
         let messages = &mut connected.link.messages;
         let mut woken = tokio::select! {
-            message = messages.recv() => Self::heard(message),
+            message = messages.recv(), if by_bell => self.heard(message),
             // A joiner may name a channel that was watched a moment ago.
             () = self.shared.hub.wish.notified() => Woken::Catalog,
             _ = heartbeat.tick() => Woken::Drain,
+            () = until(due) => Woken::Drain,
         };
         while let Ok(message) = messages.try_recv() {
-            if matches!(Self::heard(Some(message)), Woken::Catalog) {
+            if matches!(self.heard(Some(message)), Woken::Catalog) {
                 woken = Woken::Catalog;
             }
         }
@@ -213,20 +236,32 @@ impl Listener {
         if wished && !matches!(woken, Woken::Gap) { Woken::Catalog } else { woken }
     }
 
-    fn heard(message: Option<Message>) -> Woken {
+    /// How long after the last look the next one is due, whatever rings.
+    fn pause(&self, connected: &Connected, sleeper: &Sleeper) -> Option<Duration> {
+        let silent = sleeper.wants_any(&connected.silent).then_some(self.shared.config.silent_drain);
+        sleeper.pause().into_iter().chain(silent).min()
+    }
+
+    fn heard(&self, message: Option<Message>) -> Woken {
         match message {
             Some(Message::Bell { topic }) if topic == bell::CATALOG_BELL => Woken::Catalog,
-            Some(Message::Bell { .. } | Message::Notice { .. }) => Woken::Drain,
+            Some(Message::Bell { .. }) => {
+                self.shared.stats.bells.add(1);
+                Woken::Drain
+            }
+            Some(Message::Notice { .. }) => Woken::Drain,
             None => Woken::Gap,
         }
     }
 
     /// One read of the log, from the position reached to now, handed to every topic.
-    async fn drain(&self, connected: &mut Connected) -> Result<()> {
-        let Shared { hub, config, stats, .. } = &*self.shared;
+    async fn drain(&self, connected: &mut Connected, sleeper: &mut Sleeper) -> Result<()> {
+        let Shared { hub, config, stats, steps, .. } = &*self.shared;
+        connected.looked = Instant::now();
         let (number, covered) = hub.begin_drain();
         // Heard before it is drained: what commits after the drain's snapshot rings.
-        bell::listen_for(&connected.link.client, &mut connected.heard, covered.names()).await?;
+        sleeper.prepare(&connected.link, covered.names(), steps).await?;
+        steps.reached(Step::Drains).await;
         let from =
             hub.position().ok_or_else(|| Error::unexpected("a drain has no position to start from"))?;
         let client = &connected.link.client;
@@ -240,7 +275,7 @@ impl Listener {
             // The next connection finds that its position is past retention.
             return Err(Error::unavailable("the log was emptied before it was read"));
         }
-        let Drained { position, batch, floor } = drained;
+        let Drained { position, xmin, batch, floor } = drained;
         let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: position });
         if !cursor.fits() {
             log::warn!(
@@ -249,8 +284,8 @@ impl Listener {
             );
             return Ok(());
         }
-        stats.drains.add(1);
-        self.count(&batch);
+        sleeper.looked(self.count(&batch), xmin);
+        stats.mode.set(sleeper.mode());
         let mut dispatch = Dispatch::prepare(&batch, &cursor, config.frame_limit, hub.topic_names());
         let published = Published { number, covered, cursor: &cursor, quiet: config.quiet, floor };
         hub.publish(published, |topic, silent| dispatch.event_for(topic, silent));
@@ -258,15 +293,31 @@ impl Listener {
         Ok(())
     }
 
-    fn count(&self, batch: &Batch) {
-        let Batch::Commits(commits) = batch else {
-            return;
+    /// Counts a drain; how many commits it brought.
+    fn count(&self, batch: &Batch) -> usize {
+        let stats = &self.shared.stats;
+        stats.drains.add(1);
+        let commits = match batch {
+            Batch::Commits(commits) => commits,
+            // Of at least one; the rest is a guess that nothing depends on.
+            Batch::TooLarge(_) => return 1,
         };
-        self.shared.stats.commits.add(commits.len());
-        self.shared.stats.changes.add(commits.iter().map(|commit| commit.changes.len()).sum());
-        if let Some(commit) = commits.last() {
-            let lag = SystemTime::now().duration_since(commit.head.at).unwrap_or_default();
-            self.shared.stats.lag_ms.set(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
-        }
+        let Some(newest) = commits.last() else {
+            stats.empty_drains.add(1);
+            return 0;
+        };
+        stats.commits.add(commits.len());
+        stats.changes.add(commits.iter().map(|commit| commit.changes.len()).sum());
+        let lag = SystemTime::now().duration_since(newest.head.at).unwrap_or_default();
+        stats.lag_ms.set(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
+        commits.len()
+    }
+}
+
+/// Returns at that moment, or never where there is none.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -7,17 +7,23 @@ mod catch_up;
 mod hub;
 mod keeper;
 mod listener;
+mod mode;
 mod poll;
 mod publish;
+mod rate;
+mod sleeper;
 mod snapshot;
+mod steps;
 mod subscription;
 pub mod stats;
 
 pub use backoff::Backoff;
 pub use keeper::Keeper;
 pub use listener::Listener;
+pub use mode::Mode;
 pub use poll::{Polled, Portion};
 pub use stats::Stats;
+pub use steps::{Step, Steps};
 pub use subscription::{Delivery, Opened, Start, Subscription};
 
 use std::sync::Arc;
@@ -47,6 +53,7 @@ struct Shared {
     snapshots: Snapshots,
     hub: Arc<Hub>,
     stats: Stats,
+    steps: Steps,
 }
 
 impl Feed {
@@ -56,7 +63,14 @@ impl Feed {
     pub fn new(config: FeedConfig, listen: Connector, pool: Pool) -> (Self, Listener) {
         let hub = Arc::new(Hub::new(config.backlog));
         let snapshots = Snapshots::new(listen.clone(), config.snapshots);
-        let shared = Arc::new(Shared { config, pool, snapshots, hub, stats: Stats::default() });
+        let shared = Arc::new(Shared {
+            config,
+            pool,
+            snapshots,
+            hub,
+            stats: Stats::default(),
+            steps: Steps::default(),
+        });
         (Self(Arc::clone(&shared)), Listener::new(listen, shared))
     }
 
@@ -161,6 +175,11 @@ impl Feed {
     /// The counters of this node.
     pub fn stats(&self) -> &Stats {
         &self.0.stats
+    }
+
+    /// Where a test may hold the listener.
+    pub fn steps(&self) -> &Steps {
+        &self.0.steps
     }
 
     /// How many topics somebody listens to.

@@ -1,6 +1,9 @@
 //! What this node counts; read by `/stats`.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::mode::Mode;
 
 /// Counters of one node, written by whoever does the counted thing.
 #[derive(Debug, Default)]
@@ -9,8 +12,14 @@ pub struct Stats {
     pub sessions: Gauge,
     /// Open subscriptions, of all sessions.
     pub subscriptions: Gauge,
+    /// How the listener learns of commits.
+    pub mode: Current,
+    /// Bells heard.
+    pub bells: Counter,
     /// Reads of the log by the listener.
     pub drains: Counter,
+    /// Those of them that found nothing.
+    pub empty_drains: Counter,
     /// Reads of the log for those behind.
     pub catch_ups: Counter,
     /// Commits drained.
@@ -25,6 +34,22 @@ pub struct Stats {
     pub reconnects: Counter,
     /// Milliseconds from the newest commit's last change to its drain, at the last drain that had any.
     pub lag_ms: Gauge,
+}
+
+/// The listener's mode, as others may look at it.
+#[derive(Debug, Default)]
+pub struct Current(Mutex<Mode>);
+
+impl Current {
+    /// Replaces it.
+    pub fn set(&self, mode: Mode) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+    }
+
+    /// Its value.
+    pub fn get(&self) -> Mode {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A number that only grows.

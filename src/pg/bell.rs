@@ -1,4 +1,4 @@
-//! The listening connection: which bells it hears.
+//! The listening connection: which bells it hears, and whose writers it makes ring.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,11 +10,15 @@ use tokio_postgres::Client;
 use super::connect::Connector;
 use super::fault::database_error;
 use super::link::Message;
-use crate::words::{Error, Result};
+use super::rows::{Xid8, get};
+use crate::words::{Error, Result, Xid};
 
 const LISTEN: &str = include_str!("../../sql/queries/listen.sql");
 const NOTIFY: &str = include_str!("../../sql/queries/notify.sql");
 const UNLISTEN: &str = include_str!("../../sql/queries/unlisten.sql");
+const SLEEP_ON: &str = include_str!("../../sql/queries/sleep_on.sql");
+const LET_GO: &str = include_str!("../../sql/queries/let_go.sql");
+const DRAW_FENCE: &str = include_str!("../../sql/queries/draw_fence.sql");
 const LISTENER_SESSION: &str = include_str!("../../sql/queries/listener_session.sql");
 
 /// How long a bell may take at start before it counts as lost.
@@ -53,6 +57,37 @@ pub async fn listen_for(
     client.batch_execute(&statements).await.map_err(failed)?;
     heard.clone_from(wanted);
     Ok(())
+}
+
+/// Takes the locks that make writers of these channels ring; returns those it got.
+///
+/// One that is not had is a writer's for a moment. The locks are the session's, and end with it.
+pub async fn sleep_on(client: &Client, channels: impl Iterator<Item = &Arc<str>>) -> Result<Vec<Arc<str>>> {
+    let names: Vec<&str> = channels.map(|name| &**name).collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = client.query_typed(SLEEP_ON, &[(&names, Type::TEXT_ARRAY)]).await;
+    let rows = rows.map_err(|error| database_error("could not ask writers to ring", error))?;
+    rows.iter().map(|row| Ok(Arc::from(get::<&str>(row, 0)?))).collect()
+}
+
+/// Gives those locks back, so that writers stay silent where nobody else sleeps.
+pub async fn let_go(client: &Client, channels: impl Iterator<Item = &Arc<str>>) -> Result<()> {
+    let names: Vec<&str> = channels.map(|name| &**name).collect();
+    let failed = |error| database_error("could not let writers be silent", error);
+    let row = client.query_typed_one(LET_GO, &[(&names, Type::TEXT_ARRAY)]).await.map_err(failed)?;
+    match usize::try_from(get::<i64>(&row, 0)?) {
+        Ok(count) if count == names.len() => Ok(()),
+        _ => Err(Error::unexpected("the listening connection did not hold the locks it had taken")),
+    }
+}
+
+/// A transaction id larger than that of every writer that found a lock free which is held now.
+pub async fn draw_fence(client: &Client) -> Result<Xid> {
+    let row = client.query_typed_one(DRAW_FENCE, &[]).await;
+    let row = row.map_err(|error| database_error("could not draw a transaction id", error))?;
+    get(&row, 0).map(|Xid8(xid)| xid)
 }
 
 /// Rings on one connection and listens on another, to find out whether notifications arrive at all.

@@ -15,6 +15,7 @@ const TRY_PRUNE: &str = include_str!("../../sql/queries/try_prune.sql");
 const END_PRUNE: &str = include_str!("../../sql/queries/end_prune.sql");
 const EMPTY_LEAF: &str = include_str!("../../sql/queries/empty_leaf.sql");
 const TRIM: &str = include_str!("../../sql/queries/trim.sql");
+const FORGET_ANSWERS: &str = include_str!("../../sql/queries/forget_answers.sql");
 
 /// Leaves of the ring.
 const LEAVES: i16 = 8;
@@ -71,4 +72,12 @@ pub async fn prune(client: &Client, keep: Duration) -> Result<Option<Vec<Outcome
     client.query_typed(TRIM, &[]).await.map_err(failed)?;
     client.query_typed(END_PRUNE, &[]).await.map_err(failed)?;
     Ok(Some(outcomes))
+}
+
+/// Deletes some of the answers that are older than the log; how many.
+///
+/// A bite at a time, so that nothing is held for long, and nobody is waited for.
+pub async fn forget_answers(client: &Client) -> Result<u64> {
+    let forgotten = client.execute_typed(FORGET_ANSWERS, &[]).await;
+    forgotten.map_err(|error| database_error("could not delete old answers", error))
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures::TryStreamExt;
 use postgres_types::{ToSql, Type};
-pub use tokio_postgres::Statement;
-use tokio_postgres::{Client, Row, RowStream};
+use tokio_postgres::{Client, Row, RowStream, Statement};
 
 use super::fault::database_error;
 use super::pool::{Lent, Pool};
@@ -45,6 +44,8 @@ impl Channels {
 pub struct Drained {
     /// The position reached, cut.
     pub position: Snapshot,
+    /// The oldest transaction that was still open.
+    pub xmin: Xid,
     /// What committed on the way there.
     pub batch: Batch,
     /// What was dropped of the log by then: where the start does not cover it, the batch may have a hole.
@@ -71,7 +72,8 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
 pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
     let position = position_after(&snapshot, highest, since);
-    Ok(Drained { position, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
+    let xmin = snapshot.xmin();
+    Ok(Drained { position, xmin, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
 }
 
 /// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
@@ -88,28 +90,58 @@ pub(super) fn position_after(snapshot: &Snapshot, highest: Xid, since: &Snapshot
     snapshot.cut(highest.max(since.xmax().saturating_sub(1)))
 }
 
+/// The statements of a connection that drains.
+#[derive(Debug, Clone)]
+pub struct Drain {
+    changes: Statement,
+    floor: Statement,
+}
+
 /// Prepares the drain of a listening connection.
-pub async fn prepare_drain(client: &Client) -> Result<Statement> {
-    client
-        .prepare(CHANGES_SINCE)
-        .await
-        .map_err(|error| database_error("could not prepare to read the log", error))
+pub async fn prepare_drain(client: &Client) -> Result<Drain> {
+    let changes = client.prepare(CHANGES_SINCE).await;
+    let changes = changes.map_err(|error| database_error("could not prepare to read the log", error))?;
+    Ok(Drain { changes, floor: retention::prepare_floor(client).await? })
 }
 
 /// Reads everything that committed since a position, in at most `limit` bytes.
 pub async fn drain(
     client: &Client,
-    statement: &Statement,
+    statements: &Drain,
     since: &Snapshot,
     channels: &Channels,
     limit: usize,
 ) -> Result<Drained> {
+    let read = gather(client, &statements.changes, since, channels, limit);
+    // Sent along with the first statement and answered after all of its rows, which is when the floor must be known.
+    let (read, floor) = futures::join!(read, retention::prepared_floor(client, &statements.floor));
+    let (header, gathering) = read?;
+    let mut floor = floor?;
+    if !header.durable {
+        wait_until_durable(client).await?;
+    }
+    let position = position_after(&header.snapshot, header.highest.unwrap_or(0), since);
+    let mut batch = Batch::Commits(gathering.commits);
+    if gathering.too_large {
+        batch = Batch::TooLarge(Some(channels_between(client, since, &position).await?));
+        floor = retention::floor(client).await?;
+    }
+    Ok(Drained { position, xmin: header.snapshot.xmin(), batch, floor })
+}
+
+/// Reads what committed since a position, until it is more than `limit` bytes.
+async fn gather(
+    client: &Client,
+    changes: &Statement,
+    since: &Snapshot,
+    channels: &Channels,
+    limit: usize,
+) -> Result<(Header, Gathering)> {
     let no_ceiling: Option<PgSnapshot> = None;
     let (names, from) = (channels.names(), PgSnapshot(since.clone()));
     let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &no_ceiling];
     let failed = |error| database_error("could not read the log", error);
-    let mut rows: Pin<Box<RowStream>> =
-        Box::pin(client.query_raw(statement, parameters).await.map_err(failed)?);
+    let mut rows = pin!(client.query_raw(changes, parameters).await.map_err(failed)?);
     let mut gathering = Gathering::default();
     let mut header = None;
     while let Some(row) = rows.try_next().await.map_err(failed)? {
@@ -124,18 +156,8 @@ pub async fn drain(
             break;
         }
     }
-    drop(rows);
     let header = header.ok_or_else(|| Error::unexpected("the log was read without a position"))?;
-    if !header.durable {
-        wait_until_durable(client).await?;
-    }
-    let position = position_after(&header.snapshot, header.highest.unwrap_or(0), since);
-    let batch = if gathering.too_large {
-        Batch::TooLarge(Some(channels_between(client, since, &position).await?))
-    } else {
-        Batch::Commits(gathering.commits)
-    };
-    Ok(Drained { position, batch, floor: retention::floor(client).await? })
+    Ok((header, gathering))
 }
 
 /// The channels with changes between two positions.

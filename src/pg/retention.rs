@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use postgres_types::Type;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::database_error;
 use super::rows::{PgSnapshot, Xid8, get};
@@ -27,11 +27,25 @@ pub async fn retention(client: &Client) -> Result<Duration> {
     seconds(get(&row, 0)?)
 }
 
+/// Prepares the question what was dropped, for a connection that asks it all the time.
+pub async fn prepare_floor(client: &Client) -> Result<Statement> {
+    let prepared = client.prepare(RETENTION_FLOOR).await;
+    prepared.map_err(|error| database_error("could not prepare to read what of the log is left", error))
+}
+
 /// What was dropped: whoever covers it has missed nothing. None where nothing was.
 ///
 /// Asked for after reading from the log, because a leaf can be emptied under a snapshot that still saw its rows.
 pub async fn floor(client: &Client) -> Result<Option<Snapshot>> {
-    let row = client.query_typed_opt(RETENTION_FLOOR, &[]).await;
+    read_floor(client.query_typed_opt(RETENTION_FLOOR, &[]).await)
+}
+
+/// The same by the prepared question.
+pub async fn prepared_floor(client: &Client, question: &Statement) -> Result<Option<Snapshot>> {
+    read_floor(client.query_opt(question, &[]).await)
+}
+
+fn read_floor(row: std::result::Result<Option<Row>, tokio_postgres::Error>) -> Result<Option<Snapshot>> {
     let row = row.map_err(|error| database_error("could not read what of the log is left", error))?;
     row.map(|row| {
         let (PgSnapshot(base), Xid8(dropped)) = (get(&row, 0)?, get(&row, 1)?);

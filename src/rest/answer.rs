@@ -11,6 +11,7 @@ use crate::problem::Problem;
 use crate::words::address::{path_part, tag_of};
 
 const CURSOR: HeaderName = HeaderName::from_static("rowbell-cursor");
+const REPLAYED: HeaderName = HeaderName::from_static("rowbell-replayed");
 const XID: HeaderName = HeaderName::from_static("rowbell-xid");
 
 /// The rows of a list, with the position the feed continues them from.
@@ -46,13 +47,21 @@ pub(super) fn stored(verb: Verb, channel: &str, stored: &Stored) -> Result<Respo
     if let Some(xid) = stored.xid {
         headers.push((XID, xid.to_string()));
     }
-    let status = if verb == Verb::Insert {
+    if stored.replayed {
+        headers.push((REPLAYED, "true".to_owned()));
+    }
+    let status = if stored.made {
         headers.push((LOCATION, format!("/api/{channel}/{}", path_part(&stored.id))));
         StatusCode::CREATED
     } else {
         StatusCode::OK
     };
     json(status, stored.row.clone(), &headers)
+}
+
+/// What became of each write of a batch.
+pub(super) fn results(body: String) -> Result<Response, Problem> {
+    json(StatusCode::OK, body, &[(CACHE_CONTROL, "no-store".to_owned())])
 }
 
 fn json(status: StatusCode, body: String, headers: &[(HeaderName, String)]) -> Result<Response, Problem> {

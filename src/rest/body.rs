@@ -36,12 +36,17 @@ impl Incoming {
 
     /// Reads it as a row.
     pub(super) async fn row(self, headers: &HeaderMap, config: &RestConfig) -> Result<RowBody, Problem> {
+        let bytes = self.json(headers, config).await?;
+        RowBody::parse(&bytes).map_err(|told| Problem::new(StatusCode::BAD_REQUEST, "bad_json", told))
+    }
+
+    /// Reads it as it is, if it is sent as JSON.
+    pub(super) async fn json(self, headers: &HeaderMap, config: &RestConfig) -> Result<BytesMut, Problem> {
         if !is_json(headers) {
-            let detail = "the body must be a row as JSON, sent with Content-Type: application/json";
+            let detail = "the body must be JSON, sent with Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
-        let bytes = self.bytes(headers, config).await?;
-        RowBody::parse(&bytes).map_err(|told| Problem::new(StatusCode::BAD_REQUEST, "bad_json", told))
+        self.bytes(headers, config).await
     }
 
     async fn bytes(mut self, headers: &HeaderMap, config: &RestConfig) -> Result<BytesMut, Problem> {

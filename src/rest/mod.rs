@@ -4,12 +4,15 @@
 //! write does, through the log; nothing here knows that there is a feed.
 
 mod answer;
+mod batch;
 mod body;
+mod operations;
 mod refused;
 mod request;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 use warp::http::header::{ALLOW, HeaderMap};
@@ -82,10 +85,11 @@ impl Rest {
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         self.0.door.check_token(&request.headers)?;
         request::refuse_unserved(&request.headers)?;
-        if !is_channel_name(request.target.channel()) {
+        if request.target != Target::Batch && !is_channel_name(request.target.channel()) {
             return Err(refused::unknown_channel());
         }
         match (&request.target, request.method.as_str()) {
+            (Target::Batch, "POST") => self.batch(request).await,
             (Target::Rows { .. }, "GET" | "HEAD") => self.list(request).await,
             (Target::Rows { .. }, "POST") => self.create(request).await,
             (Target::Row { .. }, "GET" | "HEAD") => self.read(request).await,
@@ -105,7 +109,10 @@ impl Rest {
         let query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let list =
-            self.to_its_end(Failure::Broken, async move { resources.list(&channel, &query).await }).await?;
+            self.to_its_end(Failure::Broken, self.patience(), async move {
+                resources.list(&channel, &query).await
+            })
+            .await?;
         answer::list(list)
     }
 
@@ -113,7 +120,9 @@ impl Rest {
         request::refuse_parameters(&request.query)?;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
-        let row = self.to_its_end(Failure::Broken, async move { resources.row(&channel, &id).await }).await?;
+        let row = self
+            .to_its_end(Failure::Broken, self.patience(), async move { resources.row(&channel, &id).await })
+            .await?;
         let row = row.ok_or_else(refused::missing)?;
         answer::row(row, &request::known_versions(&request.headers))
     }
@@ -151,16 +160,16 @@ impl Rest {
         request: Request,
     ) -> Result<Response, Problem> {
         request::refuse_parameters(&request.query)?;
-        let writer = request::writer(&request.headers)?;
+        let (writer, key) = (request::writer(&request.headers)?, request::key(&request.headers)?);
         let channel = request.target.channel().to_owned();
         let row = match (verb, request.body.is_empty(&request.headers)) {
             (Verb::Delete, true) => RowBody::default(),
             _ => request.body.row(&request.headers, &self.0.config).await?,
         };
-        let change = Change { verb, id, version, row };
+        let change = Change { verb, id, version, row, key };
         let resources = self.0.resources.clone();
         let (change, written) = self
-            .to_its_end(Failure::Unsure, async move {
+            .to_its_end(Failure::Unsure, self.patience(), async move {
                 let written = resources.write(&channel, &change, &writer).await?;
                 Ok((change, written))
             })
@@ -172,15 +181,21 @@ impl Rest {
         }
     }
 
-    /// Runs work that must not break off in the middle, whether or not the client stays, within the time that two of
-    /// its statements may take: a connection that lost its peer never answers, and then it has come to `late`.
+    /// The time that two statements of a request may take.
+    fn patience(&self) -> Duration {
+        let RestConfig { pool_wait, statement, .. } = self.0.config;
+        pool_wait + 2 * statement
+    }
+
+    /// Runs work that must not break off in the middle, whether or not the client stays, within some time: a connection
+    /// that lost its peer never answers, and then it has come to `late`.
     async fn to_its_end<T: Send + 'static>(
         &self,
         late: fn(Error) -> Failure,
+        patience: Duration,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Problem> {
-        let RestConfig { pool_wait, statement, .. } = self.0.config;
-        match tokio::spawn(timeout(pool_wait + 2 * statement, work)).await {
+        match tokio::spawn(timeout(patience, work)).await {
             Ok(Ok(done)) => done.map_err(refused::problem),
             Ok(Err(_)) => {
                 let error = Error::unavailable("the database did not answer a request in time");

@@ -42,6 +42,10 @@ fn refused(refusal: Refusal) -> Problem {
             let detail = "there is a row under this id already; read it, and change it with its version";
             of(StatusCode::CONFLICT, "exists", detail)
         }
+        Refusal::KeyReused => {
+            let detail = "another request was sent under this key before; give each request a key of its own";
+            of(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", detail)
+        }
         Refusal::Constraint(constraint) | Refusal::Taken(constraint) => broken_rule(&constraint),
         Refusal::Forbidden(told) => of(StatusCode::FORBIDDEN, "forbidden", told),
         Refusal::TimedOut | Refusal::Contended => {
@@ -92,8 +96,14 @@ fn broken(error: &Error) -> Problem {
 fn unsure(error: &Error) -> Problem {
     log::warn!("nobody knows whether a write was committed: {}", error.report());
     let detail = "the database went away in the middle: it is not known whether this was written, so read before you \
-        try again";
+        try again, or send it again under the key it was sent with";
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", detail)
+}
+
+/// 413 for an operation whose turn did not come, because the answer is large already.
+pub(super) fn too_much_at_once() -> Problem {
+    let detail = "the answer to the operations before is too large already; send this one in another batch";
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
 }
 
 /// 400 for a value that cannot be.

@@ -9,12 +9,17 @@ use crate::pg::resource::Writer;
 use crate::problem::Problem;
 use crate::words::address::version_of;
 
-/// Characters of an actor's or a branch's name.
+/// Characters of an actor's or a branch's name, or of a key.
 const LONGEST_NAME: usize = 200;
+
+/// No channel has this name.
+const BATCH: &str = "batch";
 
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
+    /// Several writes at once.
+    Batch,
     /// The rows of a channel.
     Rows { channel: String },
     /// One of them.
@@ -28,6 +33,7 @@ impl Target {
         let channel = parts.next().filter(|part| !part.is_empty()).ok_or_else(nothing_here)?;
         let channel = decode(channel).ok_or_else(nothing_here)?;
         match (parts.next(), parts.next()) {
+            (None, _) if channel == BATCH => Ok(Self::Batch),
             (None, _) => Ok(Self::Rows { channel }),
             (Some(""), _) | (_, Some(_)) => Err(nothing_here()),
             (Some(id), None) => {
@@ -39,6 +45,7 @@ impl Target {
 
     pub(super) fn channel(&self) -> &str {
         match self {
+            Self::Batch => BATCH,
             Self::Rows { channel } | Self::Row { channel, .. } => channel,
         }
     }
@@ -46,7 +53,7 @@ impl Target {
     /// The row's id; of all rows, nothing.
     pub(super) fn id(&self) -> &str {
         match self {
-            Self::Rows { .. } => "",
+            Self::Batch | Self::Rows { .. } => "",
             Self::Row { id, .. } => id,
         }
     }
@@ -54,6 +61,7 @@ impl Target {
     /// The methods it takes.
     pub(super) fn methods(&self) -> &'static str {
         match self {
+            Self::Batch => "POST",
             Self::Rows { .. } => "GET, HEAD, POST",
             Self::Row { .. } => "GET, HEAD, PUT, PATCH, DELETE",
         }
@@ -134,11 +142,29 @@ pub(super) fn writer(headers: &HeaderMap) -> Result<Writer, Problem> {
     Ok(Writer { actor: name("rowbell-actor")?, branch: name("rowbell-branch")? })
 }
 
+/// What the client calls the request, from `Idempotency-Key`.
+pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).map(str::trim);
+    match (text, values.next()) {
+        (Ok(text), None) if is_key(text) => Ok(Some(text.to_owned())),
+        _ => Err(bad_value(format!("Idempotency-Key {KEY_RULE}"))),
+    }
+}
+
+/// What a key may be, for people.
+pub(super) const KEY_RULE: &str =
+    "takes one text of 1 to 200 characters, none of them a control character; a random UUID serves well";
+
+/// Whether a text can be the key of a write.
+pub(super) fn is_key(text: &str) -> bool {
+    let count = text.chars().count();
+    (1..=LONGEST_NAME).contains(&count) && !text.chars().any(char::is_control)
+}
+
 /// Refuses what would be dangerous to pass over: a client that relies on it would be mistaken.
 pub(super) fn refuse_unserved(headers: &HeaderMap) -> Result<(), Problem> {
-    if headers.contains_key("idempotency-key") {
-        return Err(bad_value("this version keeps no Idempotency-Key; leave it out"));
-    }
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let mut preferences =
         values.flat_map(|value| value.split([',', ';'])).filter_map(|one| one.split_once('='));
@@ -150,6 +176,17 @@ pub(super) fn refuse_unserved(headers: &HeaderMap) -> Result<(), Problem> {
         return Err(bad_value("this version knows only Prefer: conflict=reject; settle a 409 by yourself"));
     }
     Ok(())
+}
+
+/// Refuses what is said of one write where there are several.
+pub(super) fn refuse_single(headers: &HeaderMap) -> Result<(), Problem> {
+    let names = ["idempotency-key", "if-match", "if-none-match"];
+    match names.into_iter().find(|name| headers.contains_key(*name)) {
+        Some(name) => Err(bad_value(format!(
+            "{name} is about one write; an operation of a batch takes \"key\" and \"version\" of its own"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses parameters where a path takes none.
@@ -190,6 +227,7 @@ mod tests {
     fn paths_are_decoded_part_by_part() {
         let row = |channel: &str, id: &str| Target::Row { channel: channel.into(), id: id.into() };
         assert_eq!(Target::read("orders").unwrap(), Target::Rows { channel: "orders".into() });
+        assert_eq!(Target::read("batch").unwrap(), Target::Batch);
         assert_eq!(Target::read("orders/7").unwrap(), row("orders", "7"));
         assert_eq!(Target::read("orders/a%2Fb+c%20d").unwrap(), row("orders", "a/b+c d"));
         assert_eq!(Target::read("orders/%5B1%2C%22x%22%5D").unwrap(), row("orders", r#"[1,"x"]"#));
@@ -240,8 +278,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_a_text_of_some_length() {
+        let of = |value: &[u8]| key(&headers(&[("idempotency-key", value)]));
+        assert_eq!(of(b" a b ").unwrap().as_deref(), Some("a b"));
+        assert_eq!(of("\u{141}".repeat(200).as_bytes()).unwrap().map(|key| key.chars().count()), Some(200));
+        assert_eq!(key(&headers(&[])), Ok(None));
+        for value in [&b""[..], b"  ", b"\xff", b"a\tb", "x".repeat(201).as_bytes()] {
+            assert!(of(value).is_err(), "{value:?}");
+        }
+        assert!(key(&headers(&[("idempotency-key", b"a"), ("idempotency-key", b"b")])).is_err());
+    }
+
+    #[test]
     fn what_is_not_served_is_not_passed_over() {
-        assert!(refuse_unserved(&headers(&[("idempotency-key", b"x")])).is_err());
         assert!(refuse_unserved(&headers(&[("prefer", b"return=minimal, conflict=force")])).is_err());
         assert!(refuse_unserved(&headers(&[("prefer", b"Conflict = Merge")])).is_err());
         assert!(refuse_unserved(&headers(&[("prefer", b"conflict=reject, return=minimal")])).is_ok());

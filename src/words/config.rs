@@ -50,6 +50,8 @@ pub struct RestConfig {
     pub pool_wait: Duration,
     /// How long one statement of a request may run, or wait for another writer.
     pub statement: Duration,
+    /// How long a batch may begin further writes.
+    pub batch: Duration,
     /// How long a client may take to send a body.
     pub body_wait: Duration,
     /// Bytes of a body that is still read.
@@ -64,6 +66,7 @@ impl Default for RestConfig {
             pool: 16,
             pool_wait: Duration::from_secs(5),
             statement: Duration::from_secs(30),
+            batch: Duration::from_secs(60),
             body_wait: Duration::from_secs(30),
             body_limit: 4 << 20,
             answer_limit: 64 << 20,
@@ -76,6 +79,12 @@ impl Default for RestConfig {
 pub struct FeedConfig {
     /// How often the log is read although no bell rang.
     pub heartbeat_drain: Duration,
+    /// How often the log is read for a channel whose writers never ring.
+    pub silent_drain: Duration,
+    /// Commits per second from which on the log is read all the time instead of when a bell rings.
+    pub busy: u32,
+    /// Commits per second below which the bell is worth it again.
+    pub calm: u32,
     /// How long one read of the log may take before the listener leaves it to those behind.
     pub drain_patience: Duration,
     /// How long a topic may stay silent while the position moves.
@@ -110,6 +119,9 @@ impl Default for FeedConfig {
     fn default() -> Self {
         Self {
             heartbeat_drain: Duration::from_secs(1),
+            silent_drain: Duration::from_millis(100),
+            busy: 400,
+            calm: 200,
             drain_patience: Duration::from_secs(60),
             quiet: Duration::from_secs(45),
             heartbeat: Duration::from_secs(25),

@@ -1,5 +1,7 @@
 //! Everything that needs connections or a real PostgreSQL, in one binary.
 
+// Tests wait within tests' own waits, and the types of futures nest with them.
+#![recursion_limit = "256"]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -7,6 +9,7 @@
     reason = "clippy's leave for tests does not reach what tests share"
 )]
 
+mod bell;
 mod business;
 mod catch_up;
 mod claims;

@@ -1,8 +1,10 @@
 //! REST, from the socket to the table and back.
 
 mod altered;
+mod batch;
 mod browsers;
 mod business;
+mod idempotency;
 mod lists;
 mod names;
 mod outage;

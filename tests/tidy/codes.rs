@@ -12,7 +12,7 @@ const FROM_ELSEWHERE: [(&str, &str); 4] =
     [("unauthorized", "401"), ("internal", "500"), ("bad_filter", "400"), ("bad_limit", "400")];
 
 /// Names of statuses as code spells them.
-const STATUSES: [(&str, &str); 12] = [
+const STATUSES: [(&str, &str); 13] = [
     ("BAD_REQUEST", "400"),
     ("FORBIDDEN", "403"),
     ("NOT_FOUND", "404"),
@@ -22,6 +22,7 @@ const STATUSES: [(&str, &str); 12] = [
     ("PAYLOAD_TOO_LARGE", "413"),
     ("UNSUPPORTED_MEDIA_TYPE", "415"),
     ("UNPROCESSABLE_ENTITY", "422"),
+    ("FAILED_DEPENDENCY", "424"),
     ("PRECONDITION_REQUIRED", "428"),
     ("INTERNAL_SERVER_ERROR", "500"),
     ("SERVICE_UNAVAILABLE", "503"),

@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 use super::refusal::Refusal;
 use super::table::{Column, Table};
 use crate::pg::statement::Parameters;
+use crate::words::RowBody;
 
 /// The values of a key's columns as text, in key order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key(Vec<String>);
 
 impl Key {
@@ -23,8 +24,14 @@ impl Key {
             Refusal::BadValue(format!("the id is not a JSON array of {count} values ({})", names.join(", ")))
         };
         let values: Vec<&RawValue> = serde_json::from_str(id).map_err(|_| bad())?;
-        let texts: Option<Vec<_>> = values.into_iter().map(text_of).collect();
+        let texts: Option<Vec<_>> = values.into_iter().map(|value| text_of(value.get())).collect();
         texts.filter(|texts| texts.len() == count).map(Self).ok_or_else(bad)
+    }
+
+    /// The key that a new row brings along; none where the table gives part of it.
+    pub(super) fn of_body(table: &Table, row: &RowBody) -> Option<Self> {
+        let texts = table.key_columns().map(|column| row.get(&column.name).and_then(text_of));
+        texts.collect::<Option<Vec<_>>>().map(Self)
     }
 
     /// SQL that says row `t` has this key.
@@ -51,8 +58,7 @@ impl Key {
 }
 
 /// A string without its quotes, a number or a boolean as it stands; nothing else is part of a key.
-fn text_of(value: &RawValue) -> Option<String> {
-    let text = value.get();
+fn text_of(text: &str) -> Option<String> {
     match text.as_bytes().first()? {
         b'"' => String::deserialize(&mut serde_json::Deserializer::from_str(text)).ok(),
         b'{' | b'[' | b'n' => None,

@@ -1,6 +1,10 @@
 //! Rows of watched tables, read and written by request. PostgreSQL does the typing: rows go in as JSON and come
 //! out as the JSON it built; names come from the catalog alone.
 
+mod all;
+mod batch;
+mod claim;
+mod each;
 mod filter;
 mod fit;
 mod key;
@@ -15,6 +19,7 @@ mod snapshot;
 mod table;
 mod write;
 
+pub use batch::{Limits, Operation, Outcome, Undone};
 pub use list::List;
 pub use plan::{Change, Verb};
 pub use refusal::{Constraint, Failure, Refusal};
@@ -97,10 +102,43 @@ impl Resources {
     /// Does one write, and commits it.
     pub async fn write(&self, channel: &str, change: &Change, writer: &Writer) -> Result<Written, Failure> {
         let session = self.0.pool.session("could not write").await?;
-        let mut table = self.0.known.table(&session, channel).await?;
+        self.write_on(&session, channel, change, writer).await
+    }
+
+    /// Does several writes, each for itself, in their order; what became of each.
+    pub async fn write_each(
+        &self,
+        operations: &[Operation],
+        writer: &Writer,
+        limits: Limits,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let session = self.0.pool.session("could not write").await?;
+        Ok(each::write_each(self, session, operations, writer, limits).await)
+    }
+
+    /// Does several writes in one transaction: all of them, or none.
+    pub async fn write_all(
+        &self,
+        operations: &[Operation],
+        writer: &Writer,
+        limits: Limits,
+    ) -> Result<Vec<Stored>, Undone> {
+        let session = self.0.pool.session("could not write").await?;
+        all::write_all(self, session, operations, writer, limits).await
+    }
+
+    /// Does one write on a connection on which others may be under way.
+    async fn write_on(
+        &self,
+        session: &Session,
+        channel: &str,
+        change: &Change,
+        writer: &Writer,
+    ) -> Result<Written, Failure> {
+        let mut table = self.0.known.table(session, channel).await?;
         let (mut attempt, mut looked) = (1, false);
         loop {
-            let failure = match write::write(&session, &table, change, writer).await {
+            let failure = match write::write(session, &table, change, writer).await {
                 // Lost in the middle. What the database itself refused, it has not committed.
                 Err(Failure::Broken(error)) if error.is_unavailable() => return Err(Failure::Unsure(error)),
                 Err(failure) => failure,
@@ -111,9 +149,9 @@ impl Resources {
                 attempt += 1;
                 continue;
             }
-            match self.altered(&session, &table, &failure).await? {
+            match self.altered(session, &table, &failure).await? {
                 Some(now) if !looked => (table, looked) = (now, true),
-                _ => return Err(write::explain(&session, &table, change, failure).await),
+                _ => return Err(write::explain(session, &table, change, failure).await),
             }
         }
     }

@@ -31,6 +31,18 @@ pub enum Verb {
     Delete,
 }
 
+impl Verb {
+    /// Its name, which never changes: answers are kept by it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Replace => "replace",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// One write, as a client asks for it.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -42,6 +54,8 @@ pub struct Change {
     pub version: Option<i64>,
     /// The columns sent.
     pub row: RowBody,
+    /// What the client calls this write, so that it is done once however often it is sent.
+    pub key: Option<String>,
 }
 
 /// One write, as the database does it.
@@ -102,7 +116,7 @@ impl Plan {
 }
 
 /// The version a write is based on, from the header, the body, or both alike.
-fn base(name: &str, change: &Change) -> Result<i64, Refusal> {
+pub(super) fn base(name: &str, change: &Change) -> Result<i64, Refusal> {
     let bad = |told: &str| Err(Refusal::BadValue(format!("{name:?} in the body {told}")));
     let sent = match change.row.get(name) {
         None | Some("null") => None,

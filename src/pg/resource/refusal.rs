@@ -35,6 +35,8 @@ pub enum Refusal {
     BadValue(String),
     /// There is a row under that key already.
     Exists,
+    /// Another request was sent under the same key before.
+    KeyReused,
     /// A rule of the table forbids it.
     Constraint(Constraint),
     /// A privilege, policy or trigger keeps the row as it is.
@@ -122,6 +124,8 @@ fn refusal(said: &DbError) -> Option<Refusal> {
     Some(match code {
         "23502" => Refusal::Constraint(rule("needs a value")),
         "23503" => Refusal::Constraint(rule(DANGLING)),
+        // The key of a request: the same one, or another, is under way or was just done.
+        "23505" if said.schema() == Some("rowbell") && said.table() == Some("request") => Refusal::Contended,
         "23505" => Refusal::Taken(rule("another row has this value already")),
         "23514" => Refusal::Constraint(rule("a check of the table does not hold")),
         "23P01" => Refusal::Constraint(rule("it overlaps with another row")),

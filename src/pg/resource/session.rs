@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures::{TryStreamExt, join};
 use postgres_types::Type;
@@ -21,6 +21,7 @@ const BEGIN: &str = include_str!("../../../sql/queries/begin_request.sql");
 const BEGIN_POOLED: &str = include_str!("../../../sql/queries/begin_pooled_request.sql");
 const CHECK_NOW: &str = include_str!("../../../sql/queries/check_now.sql");
 const COMMIT: &str = include_str!("../../../sql/queries/commit_request.sql");
+const UNDO: &str = include_str!("../../../sql/queries/undo_request.sql");
 
 /// Prepared statements one connection keeps; at that many it forgets them all and begins anew.
 const MOST_PREPARED: usize = 250;
@@ -34,8 +35,10 @@ pub(super) struct Session {
     naming: Naming,
     /// What opens a transaction.
     begin: Cow<'static, str>,
-    /// Something was begun that has not ended.
-    under_way: AtomicBool,
+    /// How much was begun that has not ended.
+    under_way: AtomicUsize,
+    /// A transaction of several writes is open: what is read and written meanwhile is part of it.
+    within: AtomicBool,
 }
 
 /// The loan itself, which only the end of its session takes away.
@@ -55,7 +58,7 @@ impl Deref for Held {
 impl Drop for Session {
     fn drop(&mut self) {
         // Handed back, the next user would find the transaction, or wait for the answer.
-        if *self.under_way.get_mut() {
+        if *self.under_way.get_mut() > 0 {
             drop(self.client.0.take().map(Lent::take));
         }
     }
@@ -76,6 +79,13 @@ pub(super) enum Ending {
     Open,
 }
 
+/// How a transaction of several writes ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Commit,
+    Undo,
+}
+
 impl Pool {
     /// A connection for a request; `attempted` is a lower-case fragment for the error.
     pub(super) async fn session(&self, attempted: &str) -> Result<Session, Error> {
@@ -88,17 +98,31 @@ impl Pool {
                 Cow::Owned(fill(BEGIN_POOLED, &[("milliseconds", &milliseconds)]))
             }
         };
-        Ok(Session { client: Held(Some(client)), naming, begin, under_way: AtomicBool::new(false) })
+        let client = Held(Some(client));
+        Ok(Session { client, naming, begin, under_way: AtomicUsize::new(0), within: AtomicBool::new(false) })
     }
 }
 
 impl Session {
     /// Marks what is done as under way until it ends, well or not.
     async fn to_its_end<T>(&self, work: impl Future<Output = T>) -> T {
-        self.under_way.store(true, Ordering::Relaxed);
+        self.more_under_way();
         let done = work.await;
-        self.under_way.store(false, Ordering::Relaxed);
+        self.less_under_way();
         done
+    }
+
+    fn more_under_way(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn less_under_way(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// True while a transaction of several writes is open.
+    pub(super) fn is_within(&self) -> bool {
+        self.within.load(Ordering::Relaxed)
     }
 
     /// Runs one statement that reads.
@@ -113,6 +137,7 @@ impl Session {
             let rows = self.run(&ready, &statement.parameters, limit);
             match self.naming {
                 Naming::Named => rows.await,
+                Naming::Unnamed if self.is_within() => rows.await,
                 Naming::Unnamed => {
                     let (begun, rows, ended) = join!(self.begin(), rows, self.commit());
                     begun?;
@@ -125,7 +150,7 @@ impl Session {
         let read = read.await;
         if matches!(read, Err(Failure::Refused(Refusal::TooMuch))) {
             // The rest of it is still to come.
-            self.under_way.store(true, Ordering::Relaxed);
+            self.more_under_way();
         }
         read
     }
@@ -139,9 +164,49 @@ impl Session {
         write: &Statement,
         ending: Ending,
     ) -> Result<Vec<Row>, Failure> {
+        if self.is_within() {
+            return self.to_its_end(self.run_alone(write)).await;
+        }
         let written = self.to_its_end(self.send(settings, write, ending)).await;
-        self.under_way.store(ending == Ending::Open && written.is_ok(), Ordering::Relaxed);
+        if ending == Ending::Open && written.is_ok() {
+            self.more_under_way();
+        }
         written
+    }
+
+    /// Makes a statement ready, so that nothing has to be waited for when it is sent.
+    ///
+    /// Several writes may be under way at once: each sends its whole transaction in one go, and their answers come in
+    /// the order they were sent.
+    pub(super) async fn prepare(&self, statement: &Statement) -> Result<(), Failure> {
+        self.to_its_end(self.ready(statement)).await.map(drop)
+    }
+
+    /// Opens a transaction for several writes; what is read and written until it ends is part of it.
+    pub(super) async fn open(&self, settings: &Statement) -> Result<(), Failure> {
+        self.more_under_way();
+        let ready = self.ready(settings).await;
+        let ready = match ready {
+            Ok(ready) => ready,
+            Err(failure) => {
+                self.less_under_way();
+                return Err(failure);
+            }
+        };
+        let (begun, set) = join!(self.begin(), self.run(&ready, &settings.parameters, ROOM));
+        self.within.store(true, Ordering::Relaxed);
+        begun.and(set.map(drop))
+    }
+
+    /// Commits the transaction that was opened; after a failure, undoes it.
+    pub(super) async fn close(&self, end: End) -> Result<(), Failure> {
+        let ended = match end {
+            End::Commit => self.commit().await,
+            End::Undo => Ok(self.client.batch_execute(&fill(UNDO, &[])).await?),
+        };
+        self.within.store(false, Ordering::Relaxed);
+        self.less_under_way();
+        ended
     }
 
     async fn send(
@@ -175,6 +240,10 @@ impl Session {
 
     /// Runs one more statement in a transaction that was left open, and commits.
     pub(super) async fn finish(&self, statement: &Statement) -> Result<Vec<Row>, Failure> {
+        if self.is_within() {
+            return self.to_its_end(self.run_alone(statement)).await;
+        }
+        self.less_under_way();
         self.to_its_end(async {
             // Prepared within the transaction: should that fail, the commit still ends it.
             let ready = self.ready(statement).await;
@@ -195,6 +264,10 @@ impl Session {
 
     /// Commits what was left open.
     pub(super) async fn end(&self) -> Result<(), Failure> {
+        if self.is_within() {
+            return Ok(());
+        }
+        self.less_under_way();
         self.to_its_end(self.commit()).await
     }
 
@@ -217,6 +290,10 @@ impl Session {
             self.client.statement_cache.clear();
         }
         Ok(Ready::Named(self.client.prepare_cached(&statement.sql).await?))
+    }
+
+    async fn run_alone(&self, statement: &Statement) -> Result<Vec<Row>, Failure> {
+        self.run(&self.ready(statement).await?, &statement.parameters, ROOM).await
     }
 
     async fn run(

@@ -1,7 +1,10 @@
 //! Versioned writes: one network wait where the version is current, a second read where it is not.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 
+use super::claim::Claim;
 use super::fit;
 use super::key::Key;
 use super::plan::{Change, Plan, Verb};
@@ -25,6 +28,13 @@ pub struct Writer {
     pub branch: Option<String>,
 }
 
+impl Writer {
+    /// Whose keys count together; requests that name nobody share theirs.
+    pub(super) fn subject(&self) -> &str {
+        self.actor.as_deref().unwrap_or_default()
+    }
+}
+
 /// What became of a write.
 #[derive(Debug)]
 pub enum Written {
@@ -37,8 +47,12 @@ pub enum Written {
 }
 
 /// A row after a write; of a delete, the row before it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stored {
+    /// It is a new row.
+    pub made: bool,
+    /// The same request was done before, and this is what it was answered.
+    pub replayed: bool,
     /// Its id.
     pub id: String,
     /// Its version.
@@ -60,6 +74,13 @@ pub struct Conflict {
     pub base: Option<String>,
 }
 
+impl Conflict {
+    /// Bytes of the rows in it.
+    pub(super) fn size(&self) -> usize {
+        [&self.current, &self.base].into_iter().flatten().map(String::len).sum()
+    }
+}
+
 /// Does one write against one shape of its table.
 pub(super) async fn write(
     session: &Session,
@@ -68,40 +89,90 @@ pub(super) async fn write(
     writer: &Writer,
 ) -> Result<Written, Failure> {
     let plan = Plan::make(table, change)?;
-    // A trigger of the user's may change the row again, which RETURNING does not see.
-    let reads_again = table.changes_again && change.verb != Verb::Delete;
-    let ending = if reads_again { Ending::Open } else { Ending::Commit };
-    let rows = session.write(&settings(writer), &plan.statement, ending).await?;
-    let written = rows.first().map(read).transpose();
-    // Whatever came back: a transaction that was left open is ended here.
-    let again = match (&written, ending) {
-        (Ok(Some(stored)), Ending::Open) => read_again(session, table, &stored.id).await?,
-        (_, Ending::Open) => session.end().await.map(|()| None)?,
-        (_, Ending::Commit) => None,
-    };
-    let Some(mut stored) = written? else { return missed(session, table, &plan).await };
-    if let Some(row) = again {
-        (stored.version, stored.row) = (row.version, row.row);
+    let claim = Claim::of(&table.channel, change, plan.based_on, writer);
+    let attempt = Attempt { session, table, change, plan: &plan, claim: claim.as_ref() };
+    let written = attempt.write(writer).await;
+    let done = matches!(written, Ok(Written::Done(_)) | Err(Failure::Broken(_) | Failure::Unsure(_)));
+    match &claim {
+        // Whatever is in the way may be what the same request did before.
+        Some(claim) if !done && !session.is_within() => match claim.recall(session).await? {
+            Some(stored) => Ok(Written::Done(stored)),
+            None => written,
+        },
+        _ => written,
     }
-    if change.verb != Verb::Delete && stored.version == plan.based_on {
-        stored.xid = None;
-    }
-    Ok(Written::Done(stored))
 }
 
-fn read(row: &Row) -> Result<Stored> {
-    let xid = get::<Option<Xid8>>(row, 3)?.map(|Xid8(xid)| xid);
-    Ok(Stored { version: get(row, 0)?, row: get(row, 1)?, id: get(row, 2)?, xid })
+/// Makes the statements of a write ready, so that it is sent as soon as it is begun.
+pub(super) async fn prepare(
+    session: &Session,
+    table: &Table,
+    change: &Change,
+    writer: &Writer,
+) -> Result<(), Failure> {
+    let plan = Plan::make(table, change)?;
+    let claim = Claim::of(&table.channel, change, plan.based_on, writer);
+    session.prepare(&settings(writer)).await?;
+    session.prepare(&statement(&plan, claim.as_ref(), change.verb)).await
 }
 
-/// The row as the transaction leaves it, which is committed with that.
-async fn read_again(session: &Session, table: &Table, id: &str) -> Result<Option<CurrentRow>, Failure> {
-    match Key::read(table, id) {
-        Ok(key) => {
-            Ok(session.finish(&row::statement(table, &key)).await?.first().map(row::current).transpose()?)
+/// One try of one write.
+struct Attempt<'a> {
+    session: &'a Session,
+    table: &'a Table,
+    change: &'a Change,
+    plan: &'a Plan,
+    claim: Option<&'a Claim<'a>>,
+}
+
+impl Attempt<'_> {
+    async fn write(&self, writer: &Writer) -> Result<Written, Failure> {
+        let verb = self.change.verb;
+        let ending = if reads_again(self.table, verb) { Ending::Open } else { Ending::Commit };
+        let statement = statement(self.plan, self.claim, verb);
+        let rows = self.session.write(&settings(writer), &statement, ending).await?;
+        let written = rows.first().map(|row| read(row, verb)).transpose();
+        // Whatever came back: a transaction that was left open is ended here.
+        let again = match (&written, ending) {
+            (Ok(Some(stored)), Ending::Open) => self.read_again(&stored.id).await?,
+            (_, Ending::Open) => self.session.end().await.map(|()| None)?,
+            (_, Ending::Commit) => None,
+        };
+        let Some(mut stored) = written? else { return missed(self.session, self.table, self.plan).await };
+        if let Some(row) = again {
+            (stored.version, stored.row) = (row.version, row.row);
         }
-        Err(_) => session.end().await.map(|()| None),
+        if verb != Verb::Delete && stored.version == self.plan.based_on {
+            stored.xid = None;
+        }
+        Ok(Written::Done(stored))
     }
+
+    /// The row as the transaction leaves it, which is committed with that.
+    async fn read_again(&self, id: &str) -> Result<Option<CurrentRow>, Failure> {
+        let Ok(key) = Key::read(self.table, id) else { return self.session.end().await.map(|()| None) };
+        let read = row::statement(self.table, &key);
+        let read = match self.claim {
+            Some(claim) => claim.keeping_again(&read, self.plan.based_on),
+            None => read,
+        };
+        Ok(self.session.finish(&read).await?.first().map(row::current).transpose()?)
+    }
+}
+
+/// A trigger of the user's may change the row again, which RETURNING does not see.
+pub(super) fn reads_again(table: &Table, verb: Verb) -> bool {
+    table.changes_again && verb != Verb::Delete
+}
+
+fn statement<'a>(plan: &'a Plan, claim: Option<&Claim<'_>>, verb: Verb) -> Cow<'a, Statement> {
+    claim.map_or(Cow::Borrowed(&plan.statement), |claim| Cow::Owned(claim.keeping(plan, verb)))
+}
+
+fn read(row: &Row, verb: Verb) -> Result<Stored> {
+    let xid = get::<Option<Xid8>>(row, 3)?.map(|Xid8(xid)| xid);
+    let made = verb == Verb::Insert;
+    Ok(Stored { made, replayed: false, version: get(row, 0)?, row: get(row, 1)?, id: get(row, 2)?, xid })
 }
 
 /// No row was written: why?
@@ -130,7 +201,8 @@ async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written
     })
 }
 
-fn settings(writer: &Writer) -> Statement {
+/// What a transaction is told about who writes.
+pub(super) fn settings(writer: &Writer) -> Statement {
     let mut parameters = Parameters::default();
     parameters.add(writer.actor.clone().unwrap_or_default());
     parameters.add(writer.branch.clone().unwrap_or_default());

@@ -40,7 +40,7 @@ async fn stats_need_the_token_and_count() {
     assert!(bytes > 50);
     assert_eq!(
         body,
-        json!({"sessions": 1, "topics": 3, "subscriptions": 0, "mode": "bell", "drains": 0, "catch_ups": 0, "commits": 0,
+        json!({"sessions": 1, "topics": 3, "subscriptions": 0, "mode": "bell", "bells": 0, "drains": 0, "empty_drains": 0, "catch_ups": 0, "commits": 0,
             "changes": 0, "frames": 1, "bytes": bytes, "lag_ms": 0, "reconnects": 0, "queue_usage": 0.25,
             "pool": {"size": 8, "available": 7, "waiting": 0}})
     );

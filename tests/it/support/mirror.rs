@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rowbell::pg::link::Link;
-use rowbell::pg::log::{self, Batch, Channels, Drained};
+use rowbell::pg::log::{self, Batch, Channels, Drain, Drained};
 use rowbell::words::{Change, Commit, Op, Snapshot};
 use serde_json::Value;
-use tokio_postgres::Statement;
 
 use super::database::Database;
 
@@ -18,7 +17,7 @@ const LIMIT: usize = 1 << 30;
 pub struct LogReader {
     pub link: Link,
     pub position: Snapshot,
-    statement: Statement,
+    statement: Drain,
 }
 
 impl LogReader {
