@@ -31,7 +31,7 @@ begin
     select r.keep into former from rowbell.retention r for update;
     update rowbell.retention r set keep = keep_for.keep, period = wanted;
     execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
-        ' return ((extract(epoch from clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
+        ' return ((date_part(''epoch'', clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
     return former;
 end
 $$;
@@ -72,7 +72,7 @@ begin
         return;
     end if;
     if leaf = rowbell.slot() or leaf = (
-        select (extract(epoch from clock_timestamp() + '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+        select (date_part('epoch', clock_timestamp() + interval '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
     ) then
         outcome := 'current';
         return;
