@@ -95,7 +95,7 @@ impl Contestant {
             Publisher::Rowbell(_) => (&counts.writes, self.sent),
             Publisher::Peer(_) | Publisher::Nchan(_) => (&counts.frames, self.sent),
         };
-        let whole = counts.reach(told, goal * subscribers, Duration::from_secs(3)).await;
+        let whole = counts.reach(told, goal * subscribers, Duration::from_secs(5)).await;
         let delivered = counts.frames.get() - frames;
         if !whole {
             println!("({}: {delivered} of {} frames)", self.name, count * subscribers);

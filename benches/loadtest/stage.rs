@@ -7,7 +7,6 @@ use std::process::Command;
 use rowbell::pg::connect::Connector;
 use rowbell::pg::embedded::{Cluster, ClusterOptions, StopMode};
 use rowbell::pg::link::Link;
-use rowbell::pg::migrate::migrate_up;
 
 use crate::process::{Process, on_core};
 
@@ -53,7 +52,8 @@ impl Stage {
         let base = url.strip_suffix("/rowbell").expect("the database comes last");
         let url = format!("{base}/{name}");
         let connector = Connector::parse(&url).expect("a URL");
-        migrate_up(&connector).await.expect("migrates");
+        let migrated = Command::new(program()).args(["migrate", "up", "--database-url", &url]).output();
+        assert!(migrated.is_ok_and(|output| output.status.success()), "{name} was not migrated");
         let database = Database { url, connector };
         database.run(tables).await;
         database

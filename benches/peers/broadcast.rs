@@ -5,6 +5,7 @@
 use futures::SinkExt;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -32,9 +33,12 @@ pub async fn run(bytes: usize) {
 
 async fn follow(tcp: TcpStream, mut frames: Receiver<Utf8Bytes>) {
     let mut socket = accept_async(tcp).await.expect("an upgrade");
-    while let Ok(frame) = frames.recv().await {
-        if socket.send(Message::Text(frame)).await.is_err() {
-            return;
+    loop {
+        match frames.recv().await {
+            Ok(frame) => socket.send(Message::Text(frame)).await.expect("is sent"),
+            // Whoever is too slow misses some.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
         }
     }
 }

@@ -16,6 +16,7 @@ use super::log::{Channels, position_after, read_change, read_change_of};
 use super::pool::Pool;
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
+use super::whole_step::{self, Bounds};
 use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
 
 const CATCH_UP_PLAN: &str = include_str!("../../sql/queries/catch_up_plan.sql");
@@ -36,6 +37,8 @@ pub struct Stride {
 const STEPS_AHEAD: i64 = 64;
 /// Steps worth of rows that make a commit large.
 const LARGE: i64 = 4;
+/// Steps that are not read whole after one that was too much for it: its neighbours are likely to be alike.
+const APART: u8 = 16;
 
 /// A way through the log, for some channels.
 #[derive(Debug)]
@@ -53,6 +56,8 @@ pub struct Walk {
     place: Place,
     /// The commit that is read in parts.
     large: Option<Large>,
+    /// How many steps from here on are not tried to be read whole.
+    apart: u8,
 }
 
 /// One step of a plan.
@@ -64,6 +69,29 @@ struct Step {
     bound: Option<(Xid, i64)>,
     /// The position after the last step of a plan.
     end: Snapshot,
+}
+
+impl Step {
+    /// Below which transaction it ends, and below which last number of its commits.
+    fn ends_below(&self) -> (Xid, i64) {
+        match self.bound {
+            Some((boundary, next_seq)) => (boundary.saturating_add(1), next_seq),
+            None => (self.goal.xmax(), i64::MAX),
+        }
+    }
+
+    /// Where a walk is after it, if it left those transactions for a later one.
+    fn over(&self, deferred: Vec<Xid>) -> After {
+        match self.bound {
+            // Reads on from the goal itself: its position may be the one that was there before.
+            None => After::Step { since: self.goal.clone(), position: self.end.clone() },
+            Some((boundary, _)) => {
+                let open = self.goal.in_progress().iter().copied().chain(deferred);
+                let position = Snapshot::new(boundary.saturating_add(1), open.collect());
+                After::Step { since: position.clone(), position }
+            }
+        }
+    }
 }
 
 /// A place in the order of a step: `last_seq`, `place`, `rank` and `seq` of the last row read.
@@ -110,7 +138,8 @@ impl Walk {
     /// A walk between two positions, of which the later covers the earlier.
     pub fn new(since: Snapshot, until: Snapshot, channels: Channels, stride: Stride) -> Self {
         let position = since.clone();
-        Self { channels, stride, since, position, until, plan: VecDeque::new(), place: START, large: None }
+        let plan = VecDeque::new();
+        Self { channels, stride, since, position, until, plan, place: START, large: None, apart: 0 }
     }
 
     /// Reads on. The walk is over when the position it goes to is reached.
@@ -127,7 +156,10 @@ impl Walk {
         };
         let (changes, after) = match &self.large {
             Some(large) => self.read_large(&client, &step, large.clone()).await?,
-            None => self.read_step(&client, &step).await?,
+            None => match self.read_whole(&client, &step).await? {
+                Some(read) => read,
+                None => self.read_step(&client, &step).await?,
+            },
         };
         // Looked at after reading: a leaf may have been emptied under the statement that was about to read it.
         let floor = retention::floor(&client).await?;
@@ -184,13 +216,31 @@ impl Walk {
         Ok(plan)
     }
 
+    /// Reads a step at once; none where it is too much for that.
+    async fn read_whole(&mut self, client: &Client, step: &Step) -> Result<Option<Read>> {
+        if self.place != START {
+            return Ok(None);
+        }
+        if self.apart > 0 {
+            self.apart -= 1;
+            return Ok(None);
+        }
+        let (below, next_seq) = step.ends_below();
+        let most = usize::try_from(self.large_size()).unwrap_or(usize::MAX);
+        let bounds =
+            Bounds { since: &self.since, goal: &step.goal, below, next_seq, most, bytes: self.stride.bytes };
+        let Some(whole) = whole_step::read(client, &self.channels, &bounds).await? else {
+            self.apart = APART;
+            return Ok(None);
+        };
+        Ok(Some((whole.changes, step.over(whole.deferred))))
+    }
+
     async fn read_step(&self, client: &Client, step: &Step) -> Result<Read> {
         let failed = |error| database_error("could not read the log", error);
         let (since, goal) = (PgSnapshot(self.since.clone()), PgSnapshot(step.goal.clone()));
-        let (below, next_seq) = match step.bound {
-            Some((boundary, next_seq)) => (Xid8(boundary.saturating_add(1)), next_seq),
-            None => (Xid8(step.goal.xmax()), i64::MAX),
-        };
+        let (below, next_seq) = step.ends_below();
+        let below = Xid8(below);
         let names = self.channels.names();
         let Place(last_seq, place, rank, seq) = self.place;
         let bytes = i64::try_from(self.stride.bytes).unwrap_or(i64::MAX);
@@ -224,15 +274,7 @@ impl Walk {
         } else if let Some(last) = read.last.filter(|_| read.available > read.changes.len()) {
             After::Row(last)
         } else {
-            match step.bound {
-                // Reads on from the goal itself: its position may be the one that was there before.
-                None => After::Step { since: step.goal.clone(), position: step.end.clone() },
-                Some((boundary, _)) => {
-                    let open = step.goal.in_progress().iter().copied().chain(read.deferred);
-                    let position = Snapshot::new(boundary.saturating_add(1), open.collect());
-                    After::Step { since: position.clone(), position }
-                }
-            }
+            step.over(read.deferred)
         };
         Ok((read.changes, after))
     }

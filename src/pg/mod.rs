@@ -25,6 +25,7 @@ pub mod catalog;
 pub mod bell;
 pub mod log;
 pub mod retention;
+mod whole_step;
 pub mod catch_up;
 pub mod keeper;
 pub mod resource;
