@@ -262,7 +262,7 @@ begin
         return;
     end if;
     if leaf = rowbell.slot() or leaf = (
-        select (extract(epoch from clock_timestamp() + '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+        select (date_part('epoch', clock_timestamp() + interval '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
     ) then
         outcome := 'current';
         return;
@@ -320,7 +320,7 @@ COMMENT ON FUNCTION rowbell.settled() IS 'Whether a node has opened this generat
 
 CREATE FUNCTION rowbell.slot() RETURNS smallint
     LANGUAGE sql
-    RETURN ((((EXTRACT(epoch FROM clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
+    RETURN ((((date_part('epoch'::text, clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
 
 COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
 
@@ -338,8 +338,7 @@ CREATE TABLE rowbell.sync_log (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 )
 PARTITION BY LIST (slot);
 
@@ -467,7 +466,7 @@ begin
     select r.keep into former from rowbell.retention r for update;
     update rowbell.retention r set keep = keep_for.keep, period = wanted;
     execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
-        ' return ((extract(epoch from clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
+        ' return ((date_part(''epoch'', clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
     return former;
 end
 $$;
@@ -936,6 +935,61 @@ END;
 
 COMMENT ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) IS 'The way from one position to another: how far it goes this time (to a tick where there are more than `ahead` rows), the highest transaction on it, and steps of about `step` rows: up to the transaction `boundary`, commits whose last number is below `next_seq`. The last step goes to the goal.';
 
+CREATE FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) RETURNS TABLE(xid xid8, seq bigint, channel text, op text, row_id text, version bigint, "row" json, old json, logged_at timestamp with time zone, actor text, branch text, wanted boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+( SELECT l.xid,
+     l.seq,
+     l.channel,
+     l.op,
+     l.row_id,
+     l.version,
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l."row"
+             ELSE NULL::json
+         END AS "case",
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l.old
+             ELSE NULL::json
+         END AS "case",
+     l.logged_at,
+     l.actor,
+     l.branch,
+     ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels)))
+    FROM rowbell.sync_log l
+   WHERE ((l.xid = ANY (stretch.besides)) AND (l.xid < stretch.from_xid) AND pg_visible_in_snapshot(l.xid, stretch.until))
+   ORDER BY l.xid, l.seq)
+ UNION ALL
+ ( SELECT l.xid,
+     l.seq,
+     l.channel,
+     l.op,
+     l.row_id,
+     l.version,
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l."row"
+             ELSE NULL::json
+         END AS "case",
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l.old
+             ELSE NULL::json
+         END AS "case",
+     l.logged_at,
+     l.actor,
+     l.branch,
+     ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels)))
+    FROM rowbell.sync_log l
+   WHERE ((l.xid >= stretch.from_xid) AND (l.xid < stretch.below) AND pg_visible_in_snapshot(l.xid, stretch.until))
+   ORDER BY l.xid, l.seq)
+ LIMIT stretch.most;
+END;
+
+COMMENT ON FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) IS 'Rows of a range of the log as they were logged, transaction by transaction, with their images.';
+
 CREATE FUNCTION rowbell.timeline() RETURNS integer
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1275,8 +1329,7 @@ CREATE TABLE rowbell.sync_log_0 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_1 (
@@ -1293,8 +1346,7 @@ CREATE TABLE rowbell.sync_log_1 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_2 (
@@ -1311,8 +1363,7 @@ CREATE TABLE rowbell.sync_log_2 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_3 (
@@ -1329,8 +1380,7 @@ CREATE TABLE rowbell.sync_log_3 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_4 (
@@ -1347,8 +1397,7 @@ CREATE TABLE rowbell.sync_log_4 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_5 (
@@ -1365,8 +1414,7 @@ CREATE TABLE rowbell.sync_log_5 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_6 (
@@ -1383,8 +1431,7 @@ CREATE TABLE rowbell.sync_log_6 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 CREATE TABLE rowbell.sync_log_7 (
@@ -1401,8 +1448,7 @@ CREATE TABLE rowbell.sync_log_7 (
     branch text,
     durable boolean DEFAULT (current_setting('synchronous_commit'::text) <> 'off'::text) NOT NULL,
     logged_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    settled boolean DEFAULT rowbell.settled() NOT NULL,
-    CONSTRAINT sync_log_op CHECK ((op = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text, 'resync'::text, 'unwatch'::text])))
+    settled boolean DEFAULT rowbell.settled() NOT NULL
 );
 
 ALTER TABLE ONLY rowbell.sync_log ATTACH PARTITION rowbell.sync_log_0 FOR VALUES IN ('0');
@@ -1625,6 +1671,8 @@ REVOKE ALL ON FUNCTION rowbell.ring(channel text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.ring_catalog() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
 
