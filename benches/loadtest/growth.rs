@@ -31,8 +31,12 @@ struct Grown {
 }
 
 pub async fn measure(stage: &Stage, scale: Scale, report: &mut Report) {
-    let base =
-        Size { name: "base", channels: 10, log: scale.pick(50_000, 500), sessions: scale.pick(300, 5) };
+    let base = Size {
+        name: "base",
+        channels: scale.pick(10, 3),
+        log: scale.pick(50_000, 500),
+        sessions: scale.pick(300, 5),
+    };
     let sizes = [
         base,
         Size { name: "channels", channels: base.channels * 10, ..base },

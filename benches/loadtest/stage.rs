@@ -38,7 +38,7 @@ impl Stage {
     pub async fn open() -> Self {
         let directory = std::env::temp_dir().join(format!("rowbell-bench-{}-loadtest", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory");
-        let settings = vec![("max_connections".to_owned(), "200".to_owned())];
+        let settings = vec![("max_connections".to_owned(), "400".to_owned())];
         let options =
             ClusterOptions { directory: directory.join("pg"), settings, ..ClusterOptions::default() };
         Self { cluster: Cluster::open(&options).await.expect("a server"), directory }
