@@ -66,7 +66,18 @@ has_node() {
     command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 18 ? 0 : 1)' 2>/dev/null
 }
 
-# Names of missing things, as words: compiler, postgres, node, curl.
+# The tests of web/ need it: its modules run on 20 and later.
+has_node_20() {
+    command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null
+}
+
+# Looks where web/test/browser/chromium.js does.
+has_chromium() {
+    [ -n "${ROWBELL_CHROMIUM:-}" ] || command -v chromium >/dev/null || command -v google-chrome >/dev/null ||
+        [ -x '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' ]
+}
+
+# Names of missing things, as words: compiler, postgres, node, curl, chromium.
 missing() {
     local thing
     for thing in "$@"; do
@@ -75,6 +86,7 @@ missing() {
             postgres) finds_postgres || echo postgres ;;
             node) has_node || echo node ;;
             curl) command -v curl >/dev/null || echo curl ;;
+            chromium) has_chromium || echo chromium ;;
         esac
     done
 }
@@ -110,6 +122,7 @@ need_machine() {
             postgres) install_postgres ;;
             node) apt_install nodejs npm ;;
             curl) apt_install curl ;;
+            chromium) apt_install chromium ;;
         esac || die "could not install what is missing: $thing"
     done
     wanted=$(missing "$@") || exit 1
@@ -124,6 +137,7 @@ explain() {
             postgres) debian+=' postgresql' fedora+=' postgresql-server postgresql postgresql-contrib' brew+=' postgresql@17' ;;
             node) debian+=' nodejs npm' fedora+=' nodejs npm' brew+=' node' ;;
             curl) debian+=' curl' fedora+=' curl' brew+=' curl' ;;
+            chromium) debian+=' chromium' fedora+=' chromium' brew+=' --cask google-chrome' ;;
         esac
     done
     local lines=("Debian, Ubuntu: apt-get update && apt-get install -y$debian   (as root)" "Fedora: dnf install$fedora   (as root)")

@@ -29,8 +29,12 @@ impl Door {
     /// True when the request carries the token: `Authorization: Bearer …`, or the one from the URL, because a
     /// browser cannot set a header on a WebSocket.
     pub fn admits(&self, headers: &HeaderMap, from_url: Option<&str>) -> bool {
+        self.takes(if headers.contains_key(AUTHORIZATION) { bearer(headers) } else { from_url })
+    }
+
+    /// True when this is the token, or none is asked for.
+    pub fn takes(&self, shown: Option<&str>) -> bool {
         let Some(token) = &self.token else { return true };
-        let shown = if headers.contains_key(AUTHORIZATION) { bearer(headers) } else { from_url };
         !token.is_empty() && shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.as_bytes()).into())
     }
 

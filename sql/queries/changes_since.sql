@@ -1,15 +1,14 @@
--- What committed between two positions, and which position is reached by having read it?
+-- What committed since a position, and which position is reached by having read it?
 --
--- $1 pg_snapshot: the position reached before. $2 text[]: channels to read, null for all. $3 pg_snapshot: where
--- to stop, null for now. Snapshot and rows come from one statement, or something could commit between the two.
+-- $1 pg_snapshot: the position reached before. $2 text[]: channels to read, null for all. Snapshot and rows come from
+-- one statement, or something could commit between the two.
 with fresh as materialized (
     select l.xid, l.seq, l.channel, l.op, l.row_id, l.version, l.actor, l.branch, l.durable, l.logged_at,
         -- Rows of other channels are there to put commits in order; their images would only be carried along.
         case when $2::text[] is null or l.channel = any ($2) then l.row end as row,
         case when $2::text[] is null or l.channel = any ($2) then l.old end as old
     from rowbell.sync_log l
-    where (l.xid >= pg_snapshot_xmax($1) or l.xid = any (array(select pg_snapshot_xip($1))))
-        and ($3::pg_snapshot is null or pg_visible_in_snapshot(l.xid, $3))
+    where l.xid >= pg_snapshot_xmax($1) or l.xid = any (array(select pg_snapshot_xip($1)))
 ), position as (
     -- Of all channels: what a cursor claims, and whether it is on disk, does not depend on who asks for what.
     select pg_current_snapshot() as snapshot,

@@ -25,7 +25,12 @@ select
     format_type(a.atttypid, a.atttypmod) as type,
     -- Without its length: a cast to character(3) would cut a value short where a comparison must not.
     format_type(a.atttypid, -1) as bare_type,
-    coalesce(nullif(y.typbasetype, 0), y.oid) in ('json'::regtype, 'jsonb'::regtype) as holds_json,
+    case
+        when base.oid = 'jsonb'::regtype then 'jsonb'
+        when base.oid = 'json'::regtype then 'json'
+        when base.typcategory = 'A' then 'lists'
+        else 'other'
+    end as holds,
     array_position(key.columns, a.attname::text) as key_place,
     case
         when a.attname = c.version_column then 'version'
@@ -35,12 +40,28 @@ select
             a.attname = 'last_synced_at' and a.atttypid = 'timestamptz'::regtype
             or a.attname = 'updated_at' and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype)) then 'kept'
         else 'writable'
-    end as role
+    end as role,
+    -- Of a domain the type that operators work on.
+    format_type(base.oid, -1) as base_type,
+    (
+        select format('%I.%I', s.nspname, l.collname)
+        from pg_collation l
+        join pg_namespace s on s.oid = l.collnamespace
+        where l.oid = a.attcollation
+    ) as collation
 from rowbell.channel c
 cross join lateral (select rowbell.key_columns(c."table") as columns) key
 join pg_class r on r.oid = c."table"
 join pg_namespace n on n.oid = r.relnamespace
 join pg_attribute a on a.attrelid = c."table" and a.attnum > 0 and not a.attisdropped
-join pg_type y on y.oid = a.atttypid
+-- Of a domain, and of a domain over a domain.
+cross join lateral (
+    with recursive way as (
+        select y.oid, y.typbasetype, y.typcategory from pg_type y where y.oid = a.atttypid
+        union all
+        select y.oid, y.typbasetype, y.typcategory from way w join pg_type y on y.oid = w.typbasetype
+    )
+    select w.oid, w.typcategory from way w where w.typbasetype = 0
+) base
 where c.channel = $1 and a.attname <> all (c.omit)
 order by a.attnum

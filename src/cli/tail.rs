@@ -85,6 +85,7 @@ impl Tail {
                 return Err(Error::refused(format!("there is no channel {name}"))
                     .with_hint("rowbell channels lists them"));
             }
+            Opened::BadFilter(_, told) => return Err(Error::usage(told)),
         };
         log::info!("following {} since {}", subscription.topic(), subscription.cursor());
         self.print(&mut subscription).await

@@ -28,7 +28,8 @@ pub struct Watch {
     /// A column that never reaches the log nor a client; may be given again.
     #[arg(long, value_name = "COLUMN")]
     omit: Vec<String>,
-    /// When writers ring: never is for tables written under two-phase commit.
+    /// When writers ring. Never is for tables written under two-phase commit, which forbids NOTIFY; their changes
+    /// come up to 100 ms later.
     #[arg(long, value_enum, default_value_t = Notify::Auto)]
     notify: Notify,
     /// No version column: changes are fed, REST writes refused.
@@ -46,7 +47,7 @@ pub struct Watch {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Notify {
-    /// Only while somebody listens.
+    /// Only while a node sleeps on the channel.
     Auto,
     /// In every commit: other programs LISTEN too.
     Always,

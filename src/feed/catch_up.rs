@@ -10,6 +10,7 @@ use super::Shared;
 use super::backoff::Backoff;
 use crate::pg::catch_up::{Chunk, Stride, Walk};
 use crate::pg::log::Channels;
+use crate::pg::resource::RowFilter;
 use crate::words::frame::{CommitsEncoder, ResetReason};
 use crate::words::{Change, CommitHead, Cursor, Error, Op, Result, Snapshot, Topic};
 
@@ -55,10 +56,17 @@ pub(super) enum Ended {
 }
 
 impl CatchUp {
-    pub(super) fn new(shared: &Shared, topic: &Topic, since: &Snapshot, until: Arc<Cursor>) -> Self {
+    pub(super) fn new(
+        shared: &Shared,
+        topic: &Topic,
+        filter: Option<&Arc<RowFilter>>,
+        since: &Snapshot,
+        until: Arc<Cursor>,
+    ) -> Self {
         let channels = topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
         let stride = Stride { bytes: shared.config.chunk, rows: shared.config.step };
         let walk = Walk::new(since.clone(), until.snapshot.clone(), channels, stride);
+        let walk = walk.filtered(filter.cloned());
         let encoder = CommitsEncoder::new(topic, shared.config.frame_limit);
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         Self { ahead: None, walk: Some(walk), until, encoder, begun: false, ended: false, backoff }
@@ -79,6 +87,9 @@ impl CatchUp {
         self.backoff.reset();
         if chunk.expired {
             return Step::Reset(ResetReason::Expired);
+        }
+        if chunk.altered {
+            return Step::Reset(ResetReason::Schema);
         }
         if chunk.reached.as_ref() != Some(&self.until.snapshot) {
             self.read_ahead(shared);
@@ -138,7 +149,7 @@ impl CatchUp {
                 self.ended = true;
                 return None;
             }
-            Op::Insert | Op::Update | Op::Delete | Op::Truncate => {}
+            Op::Insert | Op::Update | Op::Delete | Op::Truncate | Op::Enter | Op::Leave => {}
         }
         self.begun = true;
         parts.extend(self.encoder.push(head, change).map(|part| (part, None)));

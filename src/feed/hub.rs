@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{Notify, broadcast, watch};
 
+use super::sifting::Filters;
 use crate::pg::log::Channels;
+use crate::pg::resource::RowFilter;
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Origin, Snapshot, Topic};
 
@@ -68,6 +70,8 @@ struct Stream {
     /// Tells it from those the topic had before.
     number: u64,
     tx: broadcast::Sender<Event>,
+    /// What its rows have to pass; there once somebody has taken a place, where the topic has a filter.
+    filter: Option<Arc<RowFilter>>,
     /// Joiners that have not taken their place yet; keeps the topic wanted.
     joining: usize,
     /// When and where it last said something.
@@ -151,7 +155,13 @@ impl Hub {
     ///
     /// `fresh` says that a drain was made for this joiner, so that catalog and position are not from before it came.
     /// What the client has seen comes with the origin it was judged against.
-    pub fn join(&self, topic: &Topic, seen: Option<(&Cursor, Origin)>, fresh: bool) -> Joined {
+    pub fn join(
+        &self,
+        topic: &Topic,
+        filter: Option<&Arc<RowFilter>>,
+        seen: Option<(&Cursor, Origin)>,
+        fresh: bool,
+    ) -> Joined {
         let mut state = self.state();
         let in_flight = state.draining.as_ref().is_none_or(|draining| draining.holds(topic));
         if !in_flight || !state.drained.holds(topic) {
@@ -171,7 +181,10 @@ impl Hub {
         if seen.is_some_and(|(cursor, _)| !position.snapshot.covers_all_of(&cursor.snapshot)) {
             return if fresh { Joined::Ahead } else { Joined::NeedsDrain };
         }
-        Joined::Held(state.stream(topic, self.backlog).place(position))
+        let stream = state.stream(topic, self.backlog);
+        // The first one's stays: who joined before relies on it.
+        stream.filter = stream.filter.take().or_else(|| filter.cloned());
+        Joined::Held(stream.place(position))
     }
 
     /// A new place for a subscriber that was too slow for the old one; none when the stream ended meanwhile,
@@ -239,6 +252,13 @@ impl Hub {
     /// The topics there are now; one may join before the next drain is published.
     pub(super) fn topic_names(&self) -> Vec<Topic> {
         self.state().topics.keys().cloned().collect()
+    }
+
+    /// Those of them that have a filter.
+    pub(super) fn filters(&self) -> Filters {
+        let state = self.state();
+        let filters = state.topics.iter();
+        filters.filter_map(|(topic, stream)| Some((topic.clone(), stream.filter.clone()?))).collect()
     }
 
     /// Moves the position and hands every topic its event, all at one moment.
@@ -322,7 +342,7 @@ impl Stream {
     fn new(newest: &mut u64, backlog: usize) -> Self {
         let (tx, _) = broadcast::channel(backlog);
         *newest += 1;
-        Self { number: *newest, tx, joining: 0, spoke: Instant::now(), spoke_at: None }
+        Self { number: *newest, tx, filter: None, joining: 0, spoke: Instant::now(), spoke_at: None }
     }
 
     fn place(&self, position: Arc<Cursor>) -> Place {

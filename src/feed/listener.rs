@@ -15,6 +15,7 @@ use super::hub::Published;
 use super::mode::Mode;
 use super::publish::Dispatch;
 use super::rate::Thresholds;
+use super::sifting::{Looked, Sifted};
 use super::sleeper::Sleeper;
 use super::steps::Step;
 use crate::pg::backend::Backend;
@@ -52,6 +53,8 @@ struct Connected {
     catalog_read: Instant,
     /// When the log was looked at last.
     looked: Instant,
+    /// When the filters of topics were last asked whether they still can tell.
+    sifted: Looked,
 }
 
 /// Why the listener looked up.
@@ -169,8 +172,16 @@ impl Listener {
         let drain = pg_log::prepare_drain(&link.client).await?;
         let backend = Backend::of(&link.client).await?;
         let (silent, now) = (BTreeSet::new(), Instant::now());
-        let mut connected =
-            Connected { link, drain, origin, backend, silent, catalog_read: now, looked: now };
+        let mut connected = Connected {
+            link,
+            drain,
+            origin,
+            backend,
+            silent,
+            catalog_read: now,
+            looked: now,
+            sifted: Looked::never(),
+        };
         self.settle_position(&connected).await?;
         self.read_catalog(&mut connected).await?;
         Ok(connected)
@@ -286,10 +297,13 @@ impl Listener {
         }
         sleeper.looked(self.count(&batch), xmin);
         stats.mode.set(sleeper.mode());
-        let mut dispatch = Dispatch::prepare(&batch, &cursor, config.frame_limit, hub.topic_names());
+        let sifted = Sifted::sift(&connected.link, &batch, hub.filters(), &mut connected.sifted).await?;
+        let mut dispatch = Dispatch::prepare(&batch, &cursor, config.frame_limit, &sifted, hub.topic_names());
         let published = Published { number, covered, cursor: &cursor, quiet: config.quiet, floor };
         hub.publish(published, |topic, silent| dispatch.event_for(topic, silent));
         hub.end_unwatched();
+        sleeper.look_after_writers(&connected.link).await?;
+        stats.mode.set(sleeper.mode());
         Ok(())
     }
 

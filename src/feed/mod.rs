@@ -10,6 +10,7 @@ mod listener;
 mod mode;
 mod poll;
 mod publish;
+mod sifting;
 mod rate;
 mod sleeper;
 mod snapshot;
@@ -32,7 +33,7 @@ use std::time::{Duration, SystemTime};
 use crate::pg::connect::Connector;
 use crate::pg::origin;
 use crate::pg::pool::Pool;
-use crate::pg::resource::{Snapshots, TableSnapshot, Taken};
+use crate::pg::resource::{Made, RowFilter, Snapshots, TableSnapshot, Taken};
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, FeedConfig, Origin, Result, Topic};
 use hub::{Hub, Joined, Place};
@@ -85,6 +86,14 @@ impl Feed {
 
     async fn open(&self, topic: Topic, start: Start) -> Result<Opened> {
         let hub = &self.0.hub;
+        let filter = match (topic.channels(), topic.filter()) {
+            (Some([channel]), Some(filter)) => match RowFilter::make(&self.0.pool, channel, filter).await? {
+                Made::Filter(filter) => Some(filter),
+                Made::UnknownChannel => return Ok(Opened::UnknownChannel(channel.to_string())),
+                Made::Bad(code, told) => return Ok(Opened::BadFilter(code, told)),
+            },
+            _ => None,
+        };
         let _wanted = hub.announce(&topic);
         let (seen, rows) = match start {
             Start::Now => (None, None),
@@ -93,7 +102,7 @@ impl Feed {
                 Some(cursor) => (Some(cursor), None),
                 None => return Ok(Opened::Reset(ResetReason::Expired)),
             },
-            Start::Snapshot => match self.0.snapshots.open(topic.channels()).await? {
+            Start::Snapshot => match self.0.snapshots.open(topic.channels(), filter.as_deref()).await? {
                 Taken::Open(taken) => (Some(taken.cursor.clone()), Some(taken)),
                 Taken::UnknownChannel(name) => return Ok(Opened::UnknownChannel(name)),
             },
@@ -114,9 +123,9 @@ impl Feed {
                     (_, Some(reason)) => return Ok(Opened::Reset(reason)),
                 },
             };
-            match hub.join(&topic, seen_by, fresh) {
+            match hub.join(&topic, filter.as_ref(), seen_by, fresh) {
                 Joined::Held(place) => {
-                    return Ok(Opened::Held(Box::new(self.hold(topic, seen, rows, place))));
+                    return Ok(Opened::Held(Box::new(self.hold(topic, filter, seen, rows, place))));
                 }
                 Joined::Unknown(name) => return Ok(Opened::UnknownChannel(name.to_string())),
                 // A fresh snapshot of the same database covers whatever it has ever handed out.
@@ -162,6 +171,7 @@ impl Feed {
     fn hold(
         &self,
         topic: Topic,
+        filter: Option<Arc<RowFilter>>,
         seen: Option<Cursor>,
         rows: Option<Box<TableSnapshot>>,
         place: Place,
@@ -169,7 +179,7 @@ impl Feed {
         let cursor = seen.map_or_else(|| Arc::clone(&place.position), Arc::new);
         let FeedConfig { frame_limit, snapshot_patience, .. } = self.0.config;
         let rows = rows.map(|rows| snapshot::read(*rows, &topic, frame_limit, snapshot_patience));
-        Subscription::new(Arc::clone(&self.0), topic, cursor, place, rows)
+        Subscription::new(Arc::clone(&self.0), topic, filter, cursor, place, rows)
     }
 
     /// The counters of this node.

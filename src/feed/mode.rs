@@ -45,7 +45,7 @@ pub enum Event {
     Fenced,
     /// Every transaction before the fence has ended, and what it did was read.
     Passed,
-    /// Commits come so often that ringing would hold them up.
+    /// Commits come so often that ringing holds them up, or would.
     Busy,
     /// They come seldom again.
     Calm,

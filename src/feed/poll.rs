@@ -2,21 +2,35 @@
 //!
 //! A poll takes its position as a subscription does. If the log holds anything between the client's cursor and that
 //! position, it is answered from there, up to as many changes as it wants; else the subscription, which has nothing
-//! left to read, waits for what comes.
+//! left to read, waits for what comes. It walks as a subscription that is behind does, so between two reads an answer
+//! holds neither connection nor snapshot, however slowly it is taken and however large its commits are.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Feed, Opened, Start, Subscription};
-use crate::pg::log::{self, Channels, Reach, Reading};
+use super::{Feed, Opened, Shared, Start, Subscription};
+use crate::pg::catch_up::{Chunk, Stride, Walk};
+use crate::pg::log::Channels;
+use crate::pg::part_way::{self, Within};
 use crate::words::frame::{AnswerEncoder, ResetReason};
-use crate::words::{Cursor, Error, Op, Result, Topic, Xid};
+use crate::words::{Change, CommitHead, Cursor, Error, Op, Result, Snapshot, Topic, Xid};
+
+/// Reads that bring nothing after which an answer ends where it is: somebody waits for it.
+const FRUITLESS: u32 = 512;
+
+/// Bytes a read asks for at least: one commit may be large, however few changes are wanted.
+const LEAST_READ: usize = 128 << 10;
+
+/// What an answer goes on with, in changes or bytes, when no cursor fits where it should end.
+const MORE_CHANGES: usize = 256;
+const MORE_BYTES: usize = 1 << 20;
 
 /// What became of a poll.
 #[derive(Debug)]
 pub enum Polled {
-    /// There are commits.
+    /// There are commits, or at least a way to go on.
     Found(Box<Portion>),
     /// Nothing yet; what comes, comes down this subscription, which holds no connection.
     Nothing(Box<Subscription>),
@@ -24,23 +38,64 @@ pub enum Polled {
     Reset(ResetReason),
     /// There is no such channel.
     UnknownChannel(String),
+    /// The topic's filter cannot be meant: the wire's error code, and what to do.
+    BadFilter(&'static str, String),
 }
 
 /// Whole commits on their way into the body of an answer.
 #[derive(Debug)]
 pub struct Portion {
-    reading: Reading,
+    ahead: Ahead,
     /// None once the last piece is out.
     encoder: Option<AnswerEncoder>,
-    since: Cursor,
-    until: Arc<Cursor>,
-    reach: Reach,
-    /// The commit that is being read; those before it are in the answer.
-    commits: usize,
-    open: Option<Xid>,
-    /// Bytes of images read, and after how many no further commit begins.
+    /// The commit being told, once its first change is; all before it are in the answer.
+    open: Option<Open>,
+    /// Changes told, and after how many no further commit begins.
+    changes: usize,
+    wanted: usize,
+    /// Bytes of images told, and after how many no further commit begins.
     weight: usize,
     enough: usize,
+}
+
+/// A commit of which something was told.
+#[derive(Debug)]
+struct Open {
+    xid: Xid,
+    /// The step it is part of.
+    within: Option<Within>,
+}
+
+/// The log from a position on, one change after the other.
+#[derive(Debug)]
+struct Ahead {
+    shared: Arc<Shared>,
+    channels: Channels,
+    walk: Walk,
+    /// Where the walk ends.
+    end: Arc<Cursor>,
+    /// Changes that were read and not told.
+    pending: VecDeque<(CommitHead, Change)>,
+    /// The step of those.
+    within: Option<Within>,
+    /// The position after those, where one is reached.
+    reached: Option<Snapshot>,
+    /// The commit that was looked at as a whole, since it did not end where a read did.
+    known: Option<Xid>,
+    /// The newest position that was passed since a change was told.
+    passed: Option<Snapshot>,
+    /// Reads since a change was told.
+    fruitless: u32,
+}
+
+/// What comes next.
+enum Next {
+    /// The next change is of this commit.
+    Commit(Xid),
+    /// A commit that changes the meaning of a channel, or of the topic's filter.
+    StartsOver,
+    /// Nothing up to this position, which is the end, or as far as it is worth to look for now.
+    Nothing(Snapshot),
 }
 
 impl Feed {
@@ -51,74 +106,224 @@ impl Feed {
             Opened::Held(subscription) => subscription,
             Opened::Reset(reason) => return Ok(Polled::Reset(reason)),
             Opened::UnknownChannel(name) => return Ok(Polled::UnknownChannel(name)),
+            Opened::BadFilter(code, told) => return Ok(Polled::BadFilter(code, told)),
         };
         let until = subscription.position();
         if until.snapshot == since.snapshot {
             return Ok(Polled::Nothing(subscription));
         }
-        let channels = topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
-        let (from, to, pool) = (&since.snapshot, &until.snapshot, &self.0.pool);
-        let reach = log::first_commits(pool, from, to, &channels, changes).await?;
-        if reach.starts_over {
-            return Ok(Polled::Reset(ResetReason::Schema));
-        }
-        if reach.taken.is_empty() {
-            subscription.pass_over();
-            return Ok(Polled::Nothing(subscription));
+        let wanted = usize::try_from(changes).unwrap_or(usize::MAX);
+        let mut ahead = Ahead::new(Arc::clone(&self.0), &topic, &since.snapshot, Arc::clone(&until), wanted);
+        ahead.walk = ahead.walk.filtered(subscription.filter());
+        match ahead.next().await {
+            Ok(Next::Commit(_)) => {}
+            Ok(Next::Nothing(position)) if position == until.snapshot => {
+                subscription.pass_over();
+                return Ok(Polled::Nothing(subscription));
+            }
+            Ok(Next::Nothing(_)) => {}
+            Ok(Next::StartsOver) => return Ok(Polled::Reset(ResetReason::Schema)),
+            Err(Stop::Expired) => return Ok(Polled::Reset(ResetReason::Expired)),
+            Err(Stop::Failed(error)) => return Err(error),
         }
         drop(subscription);
-        let reached = reach.position(from, to, reach.taken.len());
-        let reading = log::read_between(pool, from, &reached, &channels).await?;
         let encoder = Some(AnswerEncoder::new(self.0.config.frame_limit));
         let enough = self.0.config.drain_limit;
-        let (commits, open, weight) = (0, None, 0);
-        Ok(Polled::Found(Box::new(Portion {
-            reading,
-            encoder,
-            since,
-            until,
-            reach,
-            commits,
-            open,
-            weight,
-            enough,
-        })))
+        let (open, changes, weight) = (None, 0, 0);
+        Ok(Polled::Found(Box::new(Portion { ahead, encoder, open, changes, wanted, weight, enough })))
+    }
+}
+
+/// Why there is no next.
+enum Stop {
+    /// Some of it is past retention and gone.
+    Expired,
+    /// The log could not be read.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Expired => Error::unavailable("a part of the log was dropped before it was read"),
+            Stop::Failed(error) => error,
+        }
+    }
+}
+
+impl Ahead {
+    fn new(shared: Arc<Shared>, topic: &Topic, since: &Snapshot, end: Arc<Cursor>, wanted: usize) -> Self {
+        let channels = topic.channels().map_or(Channels::All, |names| Channels::Only(names.to_vec()));
+        // Who wants few changes does not read, nor look ahead, as far as one who wants all.
+        let bytes = shared.config.chunk.min(wanted.saturating_mul(1024).max(LEAST_READ));
+        let stride = Stride { bytes, rows: shared.config.step };
+        let walk = Walk::new(since.clone(), end.snapshot.clone(), channels.clone(), stride)
+            .looking_ahead(shared.config.step.max(wanted));
+        Self {
+            shared,
+            channels,
+            walk,
+            end,
+            pending: VecDeque::new(),
+            within: None,
+            reached: None,
+            known: None,
+            passed: None,
+            fruitless: 0,
+        }
+    }
+
+    /// Looks at what comes next; reads only where nothing that was read is left.
+    async fn next(&mut self) -> Result<Next, Stop> {
+        loop {
+            if let Some((head, change)) = self.pending.front() {
+                if self.starts_over(change.op) {
+                    return Ok(Next::StartsOver);
+                }
+                if change.op == Op::Unwatch {
+                    self.pending.pop_front();
+                    continue;
+                }
+                let xid = head.xid;
+                return Ok(if self.commit_starts_over(xid).await? {
+                    Next::StartsOver
+                } else {
+                    Next::Commit(xid)
+                });
+            }
+            if let Some(reached) = self.reached.take() {
+                let looked_enough = self.fruitless >= FRUITLESS && self.cursor(reached.clone()).fits();
+                if reached == self.end.snapshot || looked_enough {
+                    self.reached = Some(reached.clone());
+                    return Ok(Next::Nothing(reached));
+                }
+                self.passed = Some(reached);
+            }
+            let Chunk { changes, reached, within, expired, altered } =
+                self.walk.read(&self.shared.pool).await?;
+            if expired {
+                return Err(Stop::Expired);
+            }
+            if altered {
+                return Ok(Next::StartsOver);
+            }
+            self.fruitless = self.fruitless.saturating_add(1);
+            (self.pending, self.reached, self.within) = (changes.into(), reached, within);
+        }
+    }
+
+    fn starts_over(&self, op: Op) -> bool {
+        op == Op::Resync || op == Op::Unwatch && self.channels == Channels::All
+    }
+
+    /// Whether anything in a commit changes the meaning of a channel: none of it may be told then.
+    async fn commit_starts_over(&mut self, xid: Xid) -> Result<bool> {
+        if self.known == Some(xid) {
+            return Ok(false);
+        }
+        let of_it = self.pending.iter().take_while(|(head, _)| head.xid == xid);
+        let found = of_it.clone().any(|(_, change)| self.starts_over(change.op));
+        let whole = of_it.count() < self.pending.len() || self.reached.is_some();
+        let starts_over =
+            found || !whole && part_way::starts_over(&self.shared.pool, xid, &self.channels).await?;
+        self.known = Some(xid);
+        Ok(starts_over)
+    }
+
+    fn cursor(&self, snapshot: Snapshot) -> Cursor {
+        Cursor { origin: self.end.origin, snapshot }
+    }
+
+    /// The next change, if it is of this commit.
+    fn take(&mut self, xid: Xid) -> Option<(CommitHead, Change)> {
+        let (head, change) = self.pending.front()?;
+        if head.xid != xid || matches!(change.op, Op::Resync | Op::Unwatch) {
+            return None;
+        }
+        (self.fruitless, self.passed) = (0, None);
+        self.pending.pop_front()
     }
 }
 
 impl Portion {
     /// The next piece of the body; after the last, none. An error means that the body stays broken off.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let Some(encoder) = &mut self.encoder else {
-            return Ok(None);
-        };
-        while let Some((head, change)) = self.reading.next().await? {
-            if matches!(change.op, Op::Resync | Op::Unwatch) {
-                continue;
-            }
-            if self.open != Some(head.xid) {
-                if self.weight >= self.enough {
-                    return self.finish().await;
+        while self.encoder.is_some() {
+            match self.ahead.next().await? {
+                Next::Commit(xid) => {
+                    if self.is_enough(xid)
+                        && let Some(cursor) = self.cursor().await?
+                    {
+                        return Ok(self.finish(&cursor));
+                    }
+                    if let Some(piece) = self.tell(xid) {
+                        return Ok(Some(piece));
+                    }
                 }
-                self.open = Some(head.xid);
-                self.commits += 1;
-            }
-            self.weight += change.weight();
-            if let Some(piece) = encoder.push(&head, &change) {
-                return Ok(Some(piece));
+                // What is told so far is whole, and the next poll begins with the reason to start over.
+                Next::StartsOver => {
+                    let cursor = self.cursor().await?;
+                    let cursor = cursor
+                        .ok_or_else(|| Error::unavailable("no cursor could name all open transactions"))?;
+                    return Ok(self.finish(&cursor));
+                }
+                Next::Nothing(position) => {
+                    let cursor = self.ahead.cursor(position);
+                    return Ok(self.finish(&cursor));
+                }
             }
         }
-        self.finish().await
+        Ok(None)
     }
 
-    async fn finish(&mut self) -> Result<Option<Bytes>> {
-        // Looked at after reading: a part of it may have been dropped before the read began.
-        if self.reading.floor().await?.is_some_and(|floor| !self.since.snapshot.covers_all_of(&floor)) {
-            return Err(Error::unavailable("a part of the log was dropped before it was read"));
+    /// Whether the answer is to end before this commit.
+    fn is_enough(&self, next: Xid) -> bool {
+        let between = self.open.as_ref().is_some_and(|open| open.xid != next);
+        between && (self.changes >= self.wanted || self.weight >= self.enough)
+    }
+
+    /// Writes what there is of a commit; a piece, once there is one.
+    fn tell(&mut self, xid: Xid) -> Option<Bytes> {
+        while let Some((head, change)) = self.ahead.take(xid) {
+            if self.open.as_ref().is_none_or(|open| open.xid != xid) {
+                self.open = Some(Open { xid, within: self.ahead.within.clone() });
+            }
+            self.changes += 1;
+            self.weight += change.weight();
+            let piece = self.encoder.as_mut().and_then(|encoder| encoder.push(&head, &change));
+            if piece.is_some() {
+                return piece;
+            }
         }
-        let snapshot = self.reach.position(&self.since.snapshot, &self.until.snapshot, self.commits);
-        let cursor = Cursor { origin: self.until.origin, snapshot };
-        let more = self.reach.more || self.commits < self.reach.taken.len();
-        Ok(self.encoder.take().map(|encoder| encoder.finish(&cursor, more)))
+        None
+    }
+
+    /// The cursor after what was told, which is whole; none where nobody could send it back. Then more is told.
+    async fn cursor(&mut self) -> Result<Option<Cursor>> {
+        let position = match (&self.ahead.passed, &self.open) {
+            (Some(passed), _) => passed.clone(),
+            (None, Some(Open { xid, within: Some(within) })) => {
+                within.position_after(&self.ahead.shared.pool, *xid).await?
+            }
+            _ => return Ok(None),
+        };
+        let cursor = self.ahead.cursor(position);
+        if !cursor.fits() {
+            self.wanted = self.changes.saturating_add(MORE_CHANGES);
+            self.enough = self.weight.saturating_add(MORE_BYTES);
+            return Ok(None);
+        }
+        Ok(Some(cursor))
+    }
+
+    fn finish(&mut self, cursor: &Cursor) -> Option<Bytes> {
+        let more = cursor.snapshot != self.ahead.end.snapshot;
+        self.encoder.take().map(|encoder| encoder.finish(cursor, more))
     }
 }

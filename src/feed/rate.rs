@@ -34,6 +34,11 @@ impl Rate {
         Self { thresholds, since: now, commits: 0, calm_since: None }
     }
 
+    /// Forgets what came before `now`: another mode has begun, and how calm it is shows from here on.
+    pub fn start_over(&mut self, now: Instant) {
+        *self = Self::new(self.thresholds, now);
+    }
+
     /// Takes in what a look at `now` brought. `Busy` at the end of a window in which commits came often, `Calm` when for
     /// a second they came seldom; in between, nothing.
     pub fn count(&mut self, commits: usize, now: Instant) -> Option<Event> {
@@ -77,6 +82,16 @@ mod tests {
         assert_eq!(said(&mut rate, &mut now, 90, 1), []);
         // One busy moment, and calm has to last a second again.
         assert_eq!(said(&mut rate, &mut now, 10, 3), []);
+        assert_eq!(said(&mut rate, &mut now, 99, 1), []);
+        assert_eq!(said(&mut rate, &mut now, 1, 1), [Event::Calm]);
+    }
+
+    #[test]
+    fn a_calm_before_another_mode_says_nothing_of_it() {
+        let mut now = Instant::now();
+        let mut rate = Rate::new(Thresholds { busy: 400, calm: 200 }, now);
+        assert_eq!(said(&mut rate, &mut now, 100, 1), [Event::Calm]);
+        rate.start_over(now);
         assert_eq!(said(&mut rate, &mut now, 99, 1), []);
         assert_eq!(said(&mut rate, &mut now, 1, 1), [Event::Calm]);
     }

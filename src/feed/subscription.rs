@@ -11,6 +11,7 @@ use super::Shared;
 use super::catch_up::{CatchUp, Ended, Step};
 use super::hub::{Event, Place};
 use super::snapshot::{Frames, Told};
+use crate::pg::resource::RowFilter;
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, Topic};
 
@@ -37,6 +38,8 @@ pub enum Opened {
     Reset(ResetReason),
     /// There is no such channel.
     UnknownChannel(String),
+    /// The topic's filter cannot be meant: the wire's error code, and what to do.
+    BadFilter(&'static str, String),
 }
 
 /// What a subscription hands to its session.
@@ -57,6 +60,8 @@ pub enum Delivery {
 pub struct Subscription {
     shared: Arc<Shared>,
     topic: Topic,
+    /// Which rows it is about, where not about all.
+    filter: Option<Arc<RowFilter>>,
     /// After everything that was handed out whole.
     cursor: Arc<Cursor>,
     /// The place in the live stream.
@@ -79,6 +84,7 @@ impl Subscription {
     pub(super) fn new(
         shared: Arc<Shared>,
         topic: Topic,
+        filter: Option<Arc<RowFilter>>,
         cursor: Arc<Cursor>,
         place: Place,
         rows: Option<Frames>,
@@ -88,6 +94,7 @@ impl Subscription {
         let mut subscription = Self {
             shared,
             topic,
+            filter,
             cursor,
             place,
             rows,
@@ -114,6 +121,11 @@ impl Subscription {
     /// How far the log was read when this subscription took its place; what lies before is not in its stream.
     pub(super) fn position(&self) -> Arc<Cursor> {
         Arc::clone(&self.place.position)
+    }
+
+    /// Which rows it is about, where not about all.
+    pub(super) fn filter(&self) -> Option<Arc<RowFilter>> {
+        self.filter.clone()
     }
 
     /// Goes on from there: the caller knows that nothing of the topic lies between.
@@ -179,7 +191,8 @@ impl Subscription {
             return;
         }
         self.shared.stats.catch_ups.add(1);
-        let behind = CatchUp::new(&self.shared, &self.topic, &self.cursor.snapshot, until);
+        let behind =
+            CatchUp::new(&self.shared, &self.topic, self.filter.as_ref(), &self.cursor.snapshot, until);
         self.behind = Some(Box::new(behind));
     }
 

@@ -19,6 +19,7 @@ const UNLISTEN: &str = include_str!("../../sql/queries/unlisten.sql");
 const SLEEP_ON: &str = include_str!("../../sql/queries/sleep_on.sql");
 const LET_GO: &str = include_str!("../../sql/queries/let_go.sql");
 const DRAW_FENCE: &str = include_str!("../../sql/queries/draw_fence.sql");
+const WAITING_TO_RING: &str = include_str!("../../sql/queries/waiting_to_ring.sql");
 const LISTENER_SESSION: &str = include_str!("../../sql/queries/listener_session.sql");
 
 /// How long a bell may take at start before it counts as lost.
@@ -88,6 +89,13 @@ pub async fn draw_fence(client: &Client) -> Result<Xid> {
     let row = client.query_typed_one(DRAW_FENCE, &[]).await;
     let row = row.map_err(|error| database_error("could not draw a transaction id", error))?;
     get(&row, 0).map(|Xid8(xid)| xid)
+}
+
+/// How many commits wait because another one rings.
+pub async fn waiting_to_ring(client: &Client) -> Result<usize> {
+    let row = client.query_typed_one(WAITING_TO_RING, &[]).await;
+    let row = row.map_err(|error| database_error("could not look who waits to ring", error))?;
+    Ok(usize::try_from(get::<i64>(&row, 0)?).unwrap_or(0))
 }
 
 /// Rings on one connection and listens on another, to find out whether notifications arrive at all.

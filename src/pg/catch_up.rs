@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use postgres_types::{ToSql, Type};
@@ -13,9 +14,12 @@ use tokio_postgres::{Client, Row};
 
 use super::fault::database_error;
 use super::log::{Channels, position_after, read_change, read_change_of};
+use super::part_way::Within;
 use super::pool::Pool;
+use super::resource::RowFilter;
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
+use super::step::{After, Large, Place, START, Step};
 use super::whole_step::{self, Bounds};
 use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
 
@@ -33,8 +37,8 @@ pub struct Stride {
     pub rows: usize,
 }
 
-/// Steps a plan looks ahead, while there are ticks to stop it.
-const STEPS_AHEAD: i64 = 64;
+/// Steps a plan looks ahead where nobody says less.
+const STEPS_AHEAD: usize = 64;
 /// Steps worth of rows that make a commit large.
 const LARGE: i64 = 4;
 /// Steps that are not read whole after one that was too much for it: its neighbours are likely to be alike.
@@ -44,7 +48,11 @@ const APART: u8 = 16;
 #[derive(Debug)]
 pub struct Walk {
     channels: Channels,
+    /// Which rows of the one channel it is for, where not for all.
+    filter: Option<Arc<RowFilter>>,
     stride: Stride,
+    /// Log rows a plan looks ahead, while there are ticks to stop it.
+    ahead: usize,
     /// Everything up to here was read.
     since: Snapshot,
     /// The same as a position, which claims nothing that left no trace.
@@ -60,76 +68,19 @@ pub struct Walk {
     apart: u8,
 }
 
-/// One step of a plan.
-#[derive(Debug, Clone)]
-struct Step {
-    /// What it reads from.
-    goal: Snapshot,
-    /// Up to which transaction, and below which last number; none for all that the goal sees.
-    bound: Option<(Xid, i64)>,
-    /// The position after the last step of a plan.
-    end: Snapshot,
-}
-
-impl Step {
-    /// Below which transaction it ends, and below which last number of its commits.
-    fn ends_below(&self) -> (Xid, i64) {
-        match self.bound {
-            Some((boundary, next_seq)) => (boundary.saturating_add(1), next_seq),
-            None => (self.goal.xmax(), i64::MAX),
-        }
-    }
-
-    /// Where a walk is after it, if it left those transactions for a later one.
-    fn over(&self, deferred: Vec<Xid>) -> After {
-        match self.bound {
-            // Reads on from the goal itself: its position may be the one that was there before.
-            None => After::Step { since: self.goal.clone(), position: self.end.clone() },
-            Some((boundary, _)) => {
-                let open = self.goal.in_progress().iter().copied().chain(deferred);
-                let position = Snapshot::new(boundary.saturating_add(1), open.collect());
-                After::Step { since: position.clone(), position }
-            }
-        }
-    }
-}
-
-/// A place in the order of a step: `last_seq`, `place`, `rank` and `seq` of the last row read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place(i64, i64, i32, i64);
-
-const START: Place = Place(0, 0, 0, 0);
-
-/// A commit too large to be put in order at every read.
-#[derive(Debug, Clone)]
-struct Large {
-    head: CommitHead,
-    /// The rest of the parts: last place, and between which numbers of the log.
-    parts: VecDeque<(i64, i64, i64)>,
-    place: (i64, i32, i64),
-}
-
 /// What one read brought.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Chunk {
     /// Changes in order, each with its commit.
     pub changes: Vec<(CommitHead, Change)>,
     /// The position after them, where one is reached: nothing before it is left to read.
     pub reached: Option<Snapshot>,
+    /// The step they are part of; none where there was nothing to read.
+    pub within: Option<Within>,
     /// Some of what was to be read is past retention and gone: the changes may have a hole.
     pub expired: bool,
-}
-
-/// Where a read has ended.
-enum After {
-    /// At a row of the step.
-    Row(Place),
-    /// Before a large commit, which has this place in the step.
-    Commit(Large, Place),
-    /// In a large commit, or after it.
-    Part(Option<Large>),
-    /// With its step: where to read on from, and the position that is told.
-    Step { since: Snapshot, position: Snapshot },
+    /// The filter cannot tell any more which changes to return.
+    pub altered: bool,
 }
 
 type Read = (Vec<(CommitHead, Change)>, After);
@@ -138,21 +89,46 @@ impl Walk {
     /// A walk between two positions, of which the later covers the earlier.
     pub fn new(since: Snapshot, until: Snapshot, channels: Channels, stride: Stride) -> Self {
         let position = since.clone();
-        let plan = VecDeque::new();
-        Self { channels, stride, since, position, until, plan, place: START, large: None, apart: 0 }
+        let ahead = stride.rows.max(1).saturating_mul(STEPS_AHEAD);
+        Self {
+            channels,
+            filter: None,
+            stride,
+            ahead,
+            since,
+            position,
+            until,
+            plan: VecDeque::new(),
+            place: START,
+            large: None,
+            apart: 0,
+        }
+    }
+
+    /// The same for the rows that pass a filter: changes are returned as what they are to those.
+    #[must_use]
+    pub fn filtered(mut self, filter: Option<Arc<RowFilter>>) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// The same for who will read only some of the way: plans look no further than about so many log rows.
+    #[must_use]
+    pub fn looking_ahead(self, rows: usize) -> Self {
+        Self { ahead: rows.max(1), ..self }
     }
 
     /// Reads on. The walk is over when the position it goes to is reached.
     pub async fn read(&mut self, pool: &Pool) -> Result<Chunk> {
         if self.since == self.until {
-            return Ok(Chunk { changes: Vec::new(), reached: Some(self.until.clone()), expired: false });
+            return Ok(Chunk { reached: Some(self.until.clone()), ..Chunk::default() });
         }
         let client = pool.client("could not read the log").await?;
         if self.plan.is_empty() {
             self.plan = self.make_plan(&client).await?;
         }
         let Some(step) = self.plan.front().cloned() else {
-            return Ok(Chunk { changes: Vec::new(), reached: None, expired: false });
+            return Ok(Chunk::default());
         };
         let (changes, after) = match &self.large {
             Some(large) => self.read_large(&client, &step, large.clone()).await?,
@@ -164,7 +140,16 @@ impl Walk {
         // Looked at after reading: a leaf may have been emptied under the statement that was about to read it.
         let floor = retention::floor(&client).await?;
         let expired = floor.is_some_and(|floor| !self.since.covers_all_of(&floor));
-        Ok(Chunk { changes, reached: self.go_on(after), expired })
+        let (since, position) = (self.since.clone(), self.position.clone());
+        let (goal, (below, _)) = (step.goal.clone(), step.ends_below());
+        let within = Some(Within { since, position, goal, below });
+        drop(client);
+        let sifted = match &self.filter {
+            Some(filter) => filter.sift(pool, changes).await?,
+            None => Some(changes),
+        };
+        let Some(changes) = sifted else { return Ok(Chunk { altered: true, ..Chunk::default() }) };
+        Ok(Chunk { changes, reached: self.go_on(after), within, expired, altered: false })
     }
 
     /// Remembers where a read has ended; the position, where it ended a step.
@@ -185,7 +170,7 @@ impl Walk {
 
     async fn make_plan(&self, client: &Client) -> Result<VecDeque<Step>> {
         let rows = i64::try_from(self.stride.rows).unwrap_or(i64::MAX).max(1);
-        let ahead = rows.saturating_mul(STEPS_AHEAD);
+        let ahead = i64::try_from(self.ahead).unwrap_or(i64::MAX);
         let (since, until) = (PgSnapshot(self.since.clone()), PgSnapshot(self.until.clone()));
         let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
             (&since, Type::PG_SNAPSHOT),

@@ -1,16 +1,14 @@
 //! Reading the log: what committed between two positions.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::TryStreamExt;
 use postgres_types::{ToSql, Type};
-use tokio_postgres::{Client, Row, RowStream, Statement};
+use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::database_error;
-use super::pool::{Lent, Pool};
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid};
@@ -18,7 +16,6 @@ use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid}
 const CHANGES_SINCE: &str = include_str!("../../sql/queries/changes_since.sql");
 const CHANNELS_BETWEEN: &str = include_str!("../../sql/queries/channels_between.sql");
 const POSITION_NOW: &str = include_str!("../../sql/queries/position_now.sql");
-const FIRST_COMMITS: &str = include_str!("../../sql/queries/first_commits.sql");
 const FLUSH_LOG: &str = include_str!("../../sql/queries/flush_log.sql");
 
 /// Which channels a read of the log returns.
@@ -137,9 +134,8 @@ async fn gather(
     channels: &Channels,
     limit: usize,
 ) -> Result<(Header, Gathering)> {
-    let no_ceiling: Option<PgSnapshot> = None;
     let (names, from) = (channels.names(), PgSnapshot(since.clone()));
-    let parameters: [&(dyn ToSql + Sync); 3] = [&from, &names, &no_ceiling];
+    let parameters: [&(dyn ToSql + Sync); 2] = [&from, &names];
     let failed = |error| database_error("could not read the log", error);
     let mut rows = pin!(client.query_raw(changes, parameters).await.map_err(failed)?);
     let mut gathering = Gathering::default();
@@ -168,104 +164,6 @@ async fn channels_between(client: &Client, since: &Snapshot, until: &Snapshot) -
         .await
         .map_err(|error| database_error("could not look who has something to read", error))?;
     rows.iter().map(|row| get(row, 0)).collect()
-}
-
-/// Everything visible at `until` and not at `since`, one change after the other: a poll's answer, which is short.
-pub struct Reading {
-    /// None once nobody wants more of them.
-    rows: Option<Pin<Box<RowStream>>>,
-    // Held so that the connection goes back to the pool only when the rows have been read.
-    client: Lent,
-}
-
-/// Begins to read from one position to another on a pooled connection.
-pub async fn read_between(
-    pool: &Pool,
-    since: &Snapshot,
-    until: &Snapshot,
-    channels: &Channels,
-) -> Result<Reading> {
-    let client = pool.client("could not read the log").await?;
-    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), PgSnapshot(until.clone()));
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&from, Type::PG_SNAPSHOT), (&names, Type::TEXT_ARRAY), (&to, Type::PG_SNAPSHOT)];
-    // Not prepared: the plan fits the distance, and a pooler in transaction mode does not mind.
-    let rows = client.query_typed_raw(CHANGES_SINCE, parameters).await;
-    let rows = rows.map_err(|error| database_error("could not read the log", error))?;
-    Ok(Reading { rows: Some(Box::pin(rows)), client })
-}
-
-impl fmt::Debug for Reading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reading")
-    }
-}
-
-impl Reading {
-    /// What was dropped of the log by now; ends the reading, since the answer comes after all rows.
-    pub async fn floor(&mut self) -> Result<Option<Snapshot>> {
-        self.rows = None;
-        retention::floor(&self.client).await
-    }
-
-    /// The next change and the commit it belongs to; none at the end.
-    pub async fn next(&mut self) -> Result<Option<(CommitHead, Change)>> {
-        let failed = |error| database_error("could not read the log", error);
-        let Some(rows) = &mut self.rows else { return Ok(None) };
-        match rows.try_next().await.map_err(failed)? {
-            // A row without a change is the position alone.
-            Some(row) => read_change(&row, 3),
-            None => Ok(None),
-        }
-    }
-}
-
-/// How far the first commits between two positions reach.
-#[derive(Debug)]
-pub struct Reach {
-    /// The commits to take, in order.
-    pub taken: Vec<Xid>,
-    /// Later ones that must not be claimed: those below the end that `Snapshot::part_way` gives the position.
-    pub left: Vec<Xid>,
-    /// True when any are left, below that end or above it.
-    pub more: bool,
-    /// True when a channel's meaning changes somewhere on the way.
-    pub starts_over: bool,
-}
-
-impl Reach {
-    /// The position after the first `commits` of those taken, on the way between the two positions.
-    pub fn position(&self, since: &Snapshot, until: &Snapshot, commits: usize) -> Snapshot {
-        let (taken, untaken) = self.taken.split_at(commits.min(self.taken.len()));
-        if untaken.is_empty() && !self.more {
-            return until.clone();
-        }
-        until.part_way(since, taken, &[untaken, &self.left].concat())
-    }
-}
-
-/// Finds the first whole commits between two positions that hold `changes` changes, or all there are.
-pub async fn first_commits(
-    pool: &Pool,
-    since: &Snapshot,
-    until: &Snapshot,
-    channels: &Channels,
-    changes: u32,
-) -> Result<Reach> {
-    let attempted = "could not look for the next commits";
-    let client = pool.client(attempted).await?;
-    let (names, from, to) = (channels.names(), PgSnapshot(since.clone()), PgSnapshot(until.clone()));
-    let changes = i64::from(changes);
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&from, Type::PG_SNAPSHOT),
-        (&names, Type::TEXT_ARRAY),
-        (&to, Type::PG_SNAPSHOT),
-        (&changes, Type::INT8),
-    ];
-    let row = client.query_typed_one(FIRST_COMMITS, &parameters).await;
-    let row = row.map_err(|error| database_error(attempted, error))?;
-    let xids = |column| get::<Vec<Xid8>>(&row, column).map(|xids| xids.iter().map(|xid| xid.0).collect());
-    Ok(Reach { taken: xids(0)?, left: xids(1)?, more: get(&row, 2)?, starts_over: get(&row, 3)? })
 }
 
 /// Waits until everything visible now is on disk: what was sent to a client must survive a crash.

@@ -25,6 +25,8 @@ pub mod catalog;
 pub mod bell;
 pub mod log;
 pub mod retention;
+pub mod part_way;
+mod step;
 mod whole_step;
 pub mod catch_up;
 pub mod keeper;

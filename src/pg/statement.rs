@@ -43,6 +43,11 @@ impl Parameters {
     }
 }
 
+/// Values for a statement that was not prepared: PostgreSQL decides what types they are of.
+pub(super) fn untyped<'a>(texts: &'a [Text<'a>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::UNKNOWN)).collect()
+}
+
 /// A statement and its parameters.
 #[derive(Debug, Clone)]
 pub(super) struct Statement {

@@ -5,22 +5,26 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderVa
 use warp::http::{Response as Plain, StatusCode};
 use warp::reply::Response;
 
+use super::counting;
 use super::request::KnownVersions;
-use crate::pg::resource::{CurrentRow, List, Stored, Verb};
+use crate::pg::resource::{CurrentRow, List, Stored, Strategy, Verb};
 use crate::problem::Problem;
 use crate::words::address::{path_part, tag_of};
 
 const CURSOR: HeaderName = HeaderName::from_static("rowbell-cursor");
+const APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const REPLAYED: HeaderName = HeaderName::from_static("rowbell-replayed");
 const XID: HeaderName = HeaderName::from_static("rowbell-xid");
 
-/// The rows of a list, with the position the feed continues them from.
-pub(super) fn list(list: List) -> Result<Response, Problem> {
-    json(
-        StatusCode::OK,
-        list.rows,
-        &[(CURSOR, list.cursor.to_string()), (CACHE_CONTROL, "no-store".to_owned())],
-    )
+/// The rows of a list that leaves out the first `offset`, with the position the feed continues them from.
+pub(super) fn list(list: List, offset: u64) -> Result<Response, Problem> {
+    let mut headers = vec![(CURSOR, list.cursor.to_string()), (CACHE_CONTROL, "no-store".to_owned())];
+    let mut status = StatusCode::OK;
+    if let Some(total) = list.total {
+        status = counting::status(list.count, total);
+        headers.extend(counting::headers(offset, list.count, total));
+    }
+    json(status, list.rows, &headers)
 }
 
 /// One row, or that the reader has it already.
@@ -39,13 +43,21 @@ pub(super) fn row(row: CurrentRow, known: &KnownVersions) -> Result<Response, Pr
 }
 
 /// A row that was written; the xid is that of its commit in the feed.
-pub(super) fn stored(verb: Verb, channel: &str, stored: &Stored) -> Result<Response, Problem> {
+pub(super) fn stored(
+    verb: Verb,
+    channel: &str,
+    stored: &Stored,
+    wanted: Option<Strategy>,
+) -> Result<Response, Problem> {
     let mut headers = vec![(CACHE_CONTROL, "no-store".to_owned())];
     if let Some(version) = stored.version.filter(|_| verb != Verb::Delete) {
         headers.push((ETAG, tag_of(version)));
     }
     if let Some(xid) = stored.xid {
         headers.push((XID, xid.to_string()));
+    }
+    if let Some(strategy) = wanted.filter(|_| verb != Verb::Insert) {
+        headers.push((APPLIED, format!("conflict={}", strategy.name())));
     }
     if stored.replayed {
         headers.push((REPLAYED, "true".to_owned()));

@@ -6,6 +6,7 @@
 mod answer;
 mod batch;
 mod body;
+mod counting;
 mod operations;
 mod refused;
 mod request;
@@ -84,7 +85,6 @@ pub fn routes(
 impl Rest {
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         self.0.door.check_token(&request.headers)?;
-        request::refuse_unserved(&request.headers)?;
         if request.target != Target::Batch && !is_channel_name(request.target.channel()) {
             return Err(refused::unknown_channel());
         }
@@ -106,14 +106,16 @@ impl Rest {
     }
 
     async fn list(&self, request: Request) -> Result<Response, Problem> {
-        let query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
+        let mut query = ListQuery::parse(&request.query).map_err(refused::bad_query)?;
+        query.count = counting::wanted(&request.headers);
+        let offset = query.offset;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let list =
             self.to_its_end(Failure::Broken, self.patience(), async move {
                 resources.list(&channel, &query).await
             })
             .await?;
-        answer::list(list)
+        answer::list(list, offset)
     }
 
     async fn read(&self, request: Request) -> Result<Response, Problem> {
@@ -166,7 +168,8 @@ impl Rest {
             (Verb::Delete, true) => RowBody::default(),
             _ => request.body.row(&request.headers, &self.0.config).await?,
         };
-        let change = Change { verb, id, version, row, key };
+        let wanted = request::strategy(&request.headers)?;
+        let change = Change { verb, id, version, row, strategy: wanted.unwrap_or_default(), key };
         let resources = self.0.resources.clone();
         let (change, written) = self
             .to_its_end(Failure::Unsure, self.patience(), async move {
@@ -175,7 +178,7 @@ impl Rest {
             })
             .await?;
         match written {
-            Written::Done(stored) => answer::stored(verb, request.target.channel(), &stored),
+            Written::Done(stored) => answer::stored(verb, request.target.channel(), &stored, wanted),
             Written::Stale(conflict) => Err(refused::conflict(conflict, &change)),
             Written::Missing => Err(refused::missing()),
         }

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use warp::http::StatusCode;
 
 use super::refused::bad_value;
-use super::request::{KEY_RULE, is_key};
-use crate::pg::resource::{Change, Operation, Verb};
+use super::request::{KEY_RULE, STRATEGY_RULE, is_key};
+use crate::pg::resource::{Change, Operation, Strategy, Verb};
 use crate::problem::Problem;
 use crate::words::RowBody;
 
@@ -105,10 +105,12 @@ fn operation(text: &str, before: &[Operation]) -> Result<Operation, Problem> {
     if sent.key.as_deref().is_some_and(|key| !is_key(key)) {
         return Err(bad_value(format!("\"key\" {KEY_RULE}")));
     }
-    if sent.conflict.as_deref().is_some_and(|conflict| conflict != "reject") {
-        return Err(bad_value("\"conflict\" is reject"));
-    }
-    let change = Change { verb, id: sent.id, version, row: sent.row.unwrap_or_default(), key: sent.key };
+    let strategy = match sent.conflict.as_deref() {
+        None => Strategy::Reject,
+        Some(name) => Strategy::of(name).ok_or_else(|| bad_value(format!("\"conflict\" {STRATEGY_RULE}")))?,
+    };
+    let row = sent.row.unwrap_or_default();
+    let change = Change { verb, id: sent.id, version, row, strategy, key: sent.key };
     Ok(Operation { channel: sent.channel, change, after })
 }
 

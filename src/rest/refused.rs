@@ -32,9 +32,7 @@ fn refused(refusal: Refusal) -> Problem {
             );
             of(StatusCode::PRECONDITION_REQUIRED, "version_required", &detail)
         }
-        Refusal::UnknownColumn(name) => {
-            of(StatusCode::BAD_REQUEST, "unknown_column", &format!("this channel has no column {name:?}"))
-        }
+        Refusal::UnknownColumn(told) => of(StatusCode::BAD_REQUEST, "unknown_column", &told),
         Refusal::BadFilter(told) => of(StatusCode::BAD_REQUEST, "bad_filter", &told),
         Refusal::BadValue(told) => bad_value(told),
         Refusal::Misfit => bad_value("a value does not fit its column"),
@@ -143,7 +141,9 @@ pub(super) fn conflict(conflict: Conflict, change: &Change) -> Problem {
     let problem = Problem::new(StatusCode::CONFLICT, "conflict", detail)
         .with_member("current", conflict.current.unwrap_or_else(null))
         .with_member("base", conflict.base.unwrap_or_else(null))
-        .with_member("yours", change.row.text());
+        .with_member("yours", change.row.text())
+        .with_member("merged", conflict.merged.unwrap_or_else(null))
+        .with_member("conflicts", json!(conflict.conflicts).to_string());
     match conflict.version.and_then(|version| HeaderValue::from_str(&tag_of(version)).ok()) {
         Some(tag) => problem.with_header_value(ETAG, tag),
         None => problem,

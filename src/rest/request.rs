@@ -5,7 +5,7 @@ use warp::http::StatusCode;
 use warp::http::header::{HeaderMap, HeaderName, IF_MATCH, IF_NONE_MATCH};
 
 use super::refused::bad_value;
-use crate::pg::resource::Writer;
+use crate::pg::resource::{Strategy, Writer};
 use crate::problem::Problem;
 use crate::words::address::version_of;
 
@@ -163,23 +163,30 @@ pub(super) fn is_key(text: &str) -> bool {
     (1..=LONGEST_NAME).contains(&count) && !text.chars().any(char::is_control)
 }
 
-/// Refuses what would be dangerous to pass over: a client that relies on it would be mistaken.
-pub(super) fn refuse_unserved(headers: &HeaderMap) -> Result<(), Problem> {
+/// What is done about a conflict, from `Prefer: conflict=`. A word nobody knows is refused: who relies on it would be
+/// mistaken.
+pub(super) fn strategy(headers: &HeaderMap) -> Result<Option<Strategy>, Problem> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let mut preferences =
-        values.flat_map(|value| value.split([',', ';'])).filter_map(|one| one.split_once('='));
-    let unserved = preferences.any(|(name, value)| {
-        name.trim().eq_ignore_ascii_case("conflict")
-            && !value.trim().trim_matches('"').eq_ignore_ascii_case("reject")
-    });
-    if unserved {
-        return Err(bad_value("this version knows only Prefer: conflict=reject; settle a 409 by yourself"));
+    let preferences = values.flat_map(|value| value.split([',', ';'])).filter_map(|one| one.split_once('='));
+    let mut wanted = preferences.filter(|(name, _)| name.trim().eq_ignore_ascii_case("conflict"));
+    let Some((_, value)) = wanted.next() else { return Ok(None) };
+    let strategy = Strategy::of(&value.trim().trim_matches('"').to_ascii_lowercase());
+    match (strategy, wanted.next()) {
+        (Some(strategy), None) => Ok(Some(strategy)),
+        _ => Err(bad_value(format!("Prefer: conflict= {STRATEGY_RULE}"))),
     }
-    Ok(())
 }
+
+/// What a strategy may be, for people.
+pub(super) const STRATEGY_RULE: &str = "is one of reject, merge, force and keep";
 
 /// Refuses what is said of one write where there are several.
 pub(super) fn refuse_single(headers: &HeaderMap) -> Result<(), Problem> {
+    if strategy(headers)?.is_some() {
+        return Err(bad_value(
+            "an operation of a batch says by \"conflict\" what Prefer: conflict= says of one write",
+        ));
+    }
     let names = ["idempotency-key", "if-match", "if-none-match"];
     match names.into_iter().find(|name| headers.contains_key(*name)) {
         Some(name) => Err(bad_value(format!(
@@ -290,10 +297,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_served_is_not_passed_over() {
-        assert!(refuse_unserved(&headers(&[("prefer", b"return=minimal, conflict=force")])).is_err());
-        assert!(refuse_unserved(&headers(&[("prefer", b"Conflict = Merge")])).is_err());
-        assert!(refuse_unserved(&headers(&[("prefer", b"conflict=reject, return=minimal")])).is_ok());
+    fn preferences_and_parameters_are_not_passed_over() {
+        let of = |value: &'static [u8]| strategy(&headers(&[("prefer", value)]));
+        assert_eq!(of(b"return=minimal, conflict=force"), Ok(Some(Strategy::Force)));
+        assert_eq!(of(b"Conflict = \"Merge\""), Ok(Some(Strategy::Merge)));
+        assert_eq!(
+            (of(b"conflict=keep; return=minimal"), of(b"return=minimal")),
+            (Ok(Some(Strategy::Keep)), Ok(None))
+        );
+        assert!(of(b"conflict=mine").is_err() && of(b"conflict=keep, conflict=keep").is_err());
         assert!(refuse_parameters("version=7").is_err() && refuse_parameters("").is_ok());
     }
 }

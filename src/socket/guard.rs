@@ -19,7 +19,8 @@ use crate::problem::{Problem, recover};
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const MAY_SEND: &str = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer, Last-Event-ID, \
     Rowbell-Actor, Rowbell-Branch";
-const MAY_READ: &str = "ETag, Location, Retry-After, Rowbell-Cursor, Rowbell-Xid, Rowbell-Replayed";
+const MAY_READ: &str = "Content-Range, ETag, Location, Preference-Applied, Retry-After, Rowbell-Cursor, \
+    Rowbell-Xid, Rowbell-Replayed";
 
 /// How long a browser remembers that, in seconds.
 const REMEMBERED: &str = "600";

@@ -17,6 +17,7 @@ mod sse;
 mod topics;
 mod transport;
 mod visit;
+mod web;
 mod wish;
 mod writer;
 
@@ -159,7 +160,7 @@ impl Drop for Room {
     }
 }
 
-/// `/feed`, `/ws`, `/feed/{topic}`, `/healthz`, `/readyz` and `/stats`; to be composed with others and `guarded`.
+/// `/feed`, `/ws`, `/feed/{topic}`, `/healthz`, `/readyz`, `/stats` and `/web/*.js`; to be composed with others and `guarded`.
 pub fn routes(
     edge: Edge,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
@@ -192,7 +193,7 @@ pub fn routes(
                 }
             }
         });
-    feed.or(around).unify()
+    feed.or(around).unify().or(web::routes()).unify()
 }
 
 fn upgrade(

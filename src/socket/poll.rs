@@ -34,9 +34,9 @@ const DEFAULT_WAIT: u64 = 30;
 const LARGEST_LIMIT: u32 = 10_000;
 const DEFAULT_LIMIT: u32 = 1000;
 
-/// Bytes of an answer that are read before it begins. What is longer goes out while it is read, and an error then
-/// can only break it off.
-const HELD: usize = 4 << 20;
+/// Bytes of an answer that are read before it begins, and one piece more. What is longer goes out while it is read, and
+/// an error then can only break it off.
+const HELD: usize = 1 << 20;
 
 /// One poll, as its URL asks for it.
 #[derive(Debug)]
@@ -227,10 +227,10 @@ fn nothing(cursor: &Cursor) -> Bytes {
     AnswerEncoder::new(0).finish(cursor, false)
 }
 
-/// Reads the answer as far as it is held, so that most let go of the database before they go out.
+/// Reads the answer as far as it is held, so that most go out whole or fail with a status.
 async fn found(edge: &Edge, mut pieces: BoxStream<'static, Result<Bytes>>, room: Room) -> Result<Response> {
     let (mut held, mut size) = (Vec::<Bytes>::new(), 0);
-    while size < HELD {
+    while size <= HELD {
         let Some(piece) = pieces.next().await.transpose()? else {
             return Ok(whole(edge, held.concat().into()));
         };
@@ -291,6 +291,7 @@ fn ended(news: News) -> Problem {
         News::UnknownChannel(name) => {
             Problem::new(StatusCode::NOT_FOUND, "unknown_channel", format!("there is no channel {name:?}"))
         }
+        News::BadFilter(code, told) => Problem::new(StatusCode::BAD_REQUEST, code, told),
         News::Failed(error) => failed(&error),
         News::Held(_) | News::Frame(_) | News::SnapshotTooSlow => Problem::internal(),
     }

@@ -26,7 +26,7 @@ use super::topics::News;
 use super::visit::Visit;
 use super::writer::{Opcode, Writer};
 use crate::words::Topic;
-use crate::words::frame::{self, BadFrame, ClientFrame, ErrorFrame};
+use crate::words::frame::{self, BadFrame, ClientFrame, ErrorFrame, Token};
 use following::{AskedBy, Following};
 
 /// Bytes that are gathered before they are written; one frame may be more.
@@ -171,14 +171,26 @@ impl Session {
             Ok(ClientFrame::Subscribe(subscribe)) => return self.subscribe(subscribe, AskedBy::Frame),
             Ok(ClientFrame::Unsubscribe { topic, reference }) => self.unsubscribe(topic, reference),
             Ok(ClientFrame::Ping { reference }) => self.say(frame::pong(reference)),
-            Ok(ClientFrame::Auth { .. }) => {
-                let message = "tokens are not renewed in this version".to_owned();
-                self.say(frame::error(ErrorFrame { code: "bad_frame", message, ..ErrorFrame::default() }));
-            }
+            Ok(ClientFrame::Auth { token }) => return self.admit(token.as_ref()),
             Err(BadFrame::NotAnObject) => return Flow::Break(End::Closed(Close::NotAnObject)),
             Err(BadFrame::Refused { code, message, topic, reference }) => {
                 self.say(frame::error(ErrorFrame { code, message, topic, reference }));
             }
+        }
+        Flow::Continue(())
+    }
+
+    /// Judges a fresh token; a good one is no news.
+    fn admit(&mut self, token: Option<&Token>) -> Flow {
+        let refused = |code, message: &str| {
+            frame::error(ErrorFrame { code, message: message.to_owned(), ..ErrorFrame::default() })
+        };
+        if !self.edge.door().takes(token.map(Token::secret)) {
+            self.say(refused("unauthorized", "the token is missing or not the one this server takes"));
+            return Flow::Break(End::Closed(Close::Unauthorized));
+        }
+        if token.is_none() {
+            self.say(refused("bad_frame", "this frame needs a \"token\""));
         }
         Flow::Continue(())
     }

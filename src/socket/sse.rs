@@ -221,6 +221,7 @@ impl Events {
             News::UnknownChannel(name) => {
                 self.complain("unknown_channel", format!("there is no channel {name:?}"));
             }
+            News::BadFilter(code, told) => self.complain(code, told),
             News::Failed(error) => self.fail(&error),
         }
     }

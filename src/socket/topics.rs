@@ -28,6 +28,8 @@ pub enum News {
     SnapshotTooSlow,
     /// Never began: there is no channel of that name.
     UnknownChannel(String),
+    /// Never began: the topic's filter cannot be meant. The wire's error code, and what to do.
+    BadFilter(&'static str, String),
     /// Never began, or broke off.
     Failed(Error),
 }
@@ -113,6 +115,7 @@ fn look(polled: Result<Polled>) -> Look {
         }
         Ok(Polled::Reset(reason)) => Look::Ended(News::Reset(reason)),
         Ok(Polled::UnknownChannel(name)) => Look::Ended(News::UnknownChannel(name)),
+        Ok(Polled::BadFilter(code, told)) => Look::Ended(News::BadFilter(code, told)),
         Err(error) => Look::Ended(News::Failed(error)),
     }
 }
@@ -128,6 +131,7 @@ async fn open(feed: Feed, topic: Topic, start: Start) -> (News, Following) {
         }
         Ok(Opened::Reset(reason)) => (News::Reset(reason), Following::Over),
         Ok(Opened::UnknownChannel(name)) => (News::UnknownChannel(name), Following::Over),
+        Ok(Opened::BadFilter(code, told)) => (News::BadFilter(code, told), Following::Over),
         Err(error) => (News::Failed(error), Following::Over),
     }
 }

@@ -20,6 +20,10 @@ pub enum Op {
     Resync,
     /// The channel ended.
     Unwatch,
+    /// Of those who follow only some rows: an update made one of them. Not in the log.
+    Enter,
+    /// Of those who follow only some rows: an update made it none of them any more. Not in the log.
+    Leave,
 }
 
 impl Op {
@@ -32,6 +36,8 @@ impl Op {
             Op::Truncate => "truncate",
             Op::Resync => "resync",
             Op::Unwatch => "unwatch",
+            Op::Enter => "enter",
+            Op::Leave => "leave",
         }
     }
 
@@ -101,6 +107,6 @@ mod tests {
         for op in [Op::Insert, Op::Update, Op::Delete, Op::Truncate, Op::Resync, Op::Unwatch] {
             assert_eq!(Op::from_word(op.word()), Some(op));
         }
-        assert_eq!(Op::from_word("INSERT"), None);
+        assert_eq!((Op::from_word("INSERT"), Op::from_word("enter")), (None, None));
     }
 }

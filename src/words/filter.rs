@@ -1,9 +1,35 @@
-//! Row filters: which rows a list is about, in PostgREST's spelling: `status=eq.open`, `total=gte.100`.
+//! Row filters: which rows a list or a feed is about, in PostgREST's spelling: `status=eq.open`, `or=(a.eq.1,b.gt.2)`.
 //!
-//! Nothing here knows a type: a value stays the text that came, and PostgreSQL reads it as its column's type.
+//! Nothing here knows a type: a value stays the text that came, and PostgreSQL reads it as its column's type. Filters
+//! that say the same in another order or nesting are the same value, with the same spelling.
 
-/// One condition on one column; several of them must all hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+mod quotes;
+mod reader;
+mod spelling;
+
+pub use quotes::{read_name, split_names};
+
+/// How deep groups may stand in one another.
+pub const DEEPEST: usize = 8;
+/// Conditions of one filter.
+pub const MOST_CONDITIONS: usize = 100;
+/// Values of one `in.(…)`.
+pub const MOST_VALUES: usize = 1000;
+
+/// Which rows are wanted. Negation stands at conditions alone, groups hold at least two and never their own kind, and
+/// members are sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Filter {
+    /// One condition.
+    One(Condition),
+    /// Any of them must hold.
+    Any(Vec<Filter>),
+    /// All of them must hold; none at all is every row.
+    All(Vec<Filter>),
+}
+
+/// One condition on one column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Condition {
     /// The column's name as the client wrote it.
     pub column: String,
@@ -14,18 +40,20 @@ pub struct Condition {
 }
 
 /// What is asked of a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Test {
     /// `eq.5`: a comparison with one value.
     Compare(Comparison, String),
-    /// `in.(a,b)`: one of several values.
+    /// `like.a*`: a text of a pattern.
+    Like(Letters, String),
+    /// `in.(a,b)`: one of several values, sorted.
     In(Vec<String>),
     /// `is.null`: what no comparison can tell.
     Is(Truth),
 }
 
 /// How two values are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Comparison {
     /// Equal.
     Eq,
@@ -39,10 +67,21 @@ pub enum Comparison {
     Lt,
     /// Less or equal.
     Lte,
+    /// The column contains the value: keys and elements of jsonb, elements of an array, a part of a range.
+    Contains,
+}
+
+/// Whether a pattern tells large letters from small ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Letters {
+    /// `like`: it does.
+    AsWritten,
+    /// `ilike`: it does not.
+    AnyCase,
 }
 
 /// What `is` may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Truth {
     /// No value.
     Null,
@@ -59,12 +98,12 @@ pub enum Truth {
 pub struct BadQuery {
     /// `bad_filter` or `bad_limit`.
     pub code: &'static str,
-    /// What is wrong and what to do.
+    /// What is wrong, where, and what to do.
     pub message: String,
 }
 
 impl BadQuery {
-    /// A filter or an order that cannot be meant.
+    /// A filter, a selection or an order that cannot be meant.
     pub fn filter(message: impl Into<String>) -> Self {
         Self { code: "bad_filter", message: message.into() }
     }
@@ -75,168 +114,134 @@ impl BadQuery {
     }
 }
 
-impl Condition {
-    /// Reads a column and what stands behind its `=`.
-    pub fn parse(column: &str, text: &str) -> Result<Self, BadQuery> {
-        let (negated, rest) = text.strip_prefix("not.").map_or((false, text), |rest| (true, rest));
-        let (operator, value) = rest.split_once('.').ok_or_else(|| no_operator(column, text))?;
-        let compare = |comparison| Ok(Test::Compare(comparison, value.to_owned()));
-        let test = match operator {
-            "eq" => compare(Comparison::Eq),
-            "neq" => compare(Comparison::Neq),
-            "gt" => compare(Comparison::Gt),
-            "gte" => compare(Comparison::Gte),
-            "lt" => compare(Comparison::Lt),
-            "lte" => compare(Comparison::Lte),
-            "in" => values(column, value).map(Test::In),
-            "is" => truth(column, value).map(Test::Is),
-            "like" | "ilike" | "cs" => {
-                Err(BadQuery::filter(format!("{column}={text}: this version does not serve {operator}")))
-            }
-            _ => Err(no_operator(column, text)),
+impl Default for Filter {
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
+impl Filter {
+    /// Reads the pairs of a query, decoded, each a filter: `("total", "gte.100")`, `("or", "(a.eq.1,b.is.null)")`.
+    pub fn read<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, BadQuery> {
+        let members = pairs.into_iter().map(|(name, text)| reader::pair(name, text));
+        let filter = Self::all(members.collect::<Result<_, _>>()?);
+        if filter.conditions().count() > MOST_CONDITIONS {
+            return Err(BadQuery::filter(format!("a filter has at most {MOST_CONDITIONS} conditions")));
+        }
+        Ok(filter)
+    }
+
+    /// True when every row is wanted.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::All(members) if members.is_empty())
+    }
+
+    /// Its conditions, wherever they stand.
+    pub fn conditions(&self) -> Box<dyn Iterator<Item = &Condition> + '_> {
+        match self {
+            Self::One(condition) => Box::new(std::iter::once(condition)),
+            Self::Any(members) | Self::All(members) => Box::new(members.iter().flat_map(Self::conditions)),
+        }
+    }
+
+    fn all(members: Vec<Self>) -> Self {
+        let own = |member| match member {
+            Self::All(members) => Ok(members),
+            other => Err(other),
         };
-        Ok(Self { column: column.to_owned(), negated, test: test? })
+        group(members, own, Self::All)
     }
-}
 
-fn no_operator(column: &str, text: &str) -> BadQuery {
-    BadQuery::filter(format!(
-        "{column}={text} has no operator this server knows; write {column}=eq.VALUE, or neq, gt, gte, lt, lte, in.(A,B), \
-         is.null, each also after not."
-    ))
-}
-
-fn truth(column: &str, value: &str) -> Result<Truth, BadQuery> {
-    match value {
-        "null" => Ok(Truth::Null),
-        "true" => Ok(Truth::True),
-        "false" => Ok(Truth::False),
-        "unknown" => Ok(Truth::Unknown),
-        _ => Err(BadQuery::filter(format!(
-            "{column}=is.{value}: after is. stands null, true, false or unknown"
-        ))),
-    }
-}
-
-/// The values of `(a,b,"c,d")`; in quotes a backslash takes the next character as it is.
-fn values(column: &str, text: &str) -> Result<Vec<String>, BadQuery> {
-    let bad = || {
-        BadQuery::filter(format!(
-            "{column}=in.{text}: write in.(A,B), and a value with , or ) in it in double quotes"
-        ))
-    };
-    let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(bad)?;
-    let mut values = Vec::new();
-    if inner.is_empty() {
-        return Ok(values);
-    }
-    let mut rest = inner;
-    loop {
-        let (value, after) = match rest.strip_prefix('"') {
-            Some(quoted) => unquote(quoted).ok_or_else(bad)?,
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                (rest[..end].to_owned(), &rest[end..])
-            }
+    fn any(members: Vec<Self>) -> Self {
+        let own = |member| match member {
+            Self::Any(members) => Ok(members),
+            other => Err(other),
         };
-        values.push(value);
-        match after.strip_prefix(',') {
-            Some(next) => rest = next,
-            None if after.is_empty() => return Ok(values),
-            None => return Err(bad()),
+        group(members, own, Self::Any)
+    }
+
+    /// What holds where this does not; where it is unknown, that is unknown too.
+    fn negated(self) -> Self {
+        let turned = |members: Vec<Self>| members.into_iter().map(Self::negated).collect();
+        match self {
+            Self::One(condition) => Self::One(Condition { negated: !condition.negated, ..condition }),
+            Self::Any(members) => Self::all(turned(members)),
+            Self::All(members) => Self::any(turned(members)),
         }
     }
 }
 
-/// What stands before the closing quote, and what after it.
-fn unquote(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, char)) = chars.next() {
-        match char {
-            '"' => return Some((value, &text[at + 1..])),
-            '\\' => value.push(chars.next()?.1),
-            _ => value.push(char),
-        }
+/// A group in its one form.
+fn group(
+    members: Vec<Filter>,
+    own: impl Fn(Filter) -> Result<Vec<Filter>, Filter>,
+    make: impl FnOnce(Vec<Filter>) -> Filter,
+) -> Filter {
+    let mut flat: Vec<Filter> =
+        members.into_iter().flat_map(|member| own(member).unwrap_or_else(|other| vec![other])).collect();
+    flat.sort();
+    flat.dedup();
+    match <[Filter; 1]>::try_from(flat) {
+        Ok([only]) => only,
+        Err(flat) => make(flat),
     }
-    None
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn test(text: &str) -> Test {
-        let condition = Condition::parse("a", text).unwrap();
-        assert!(!condition.negated);
-        condition.test
+impl Test {
+    /// The values it compares with.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let values = match self {
+            Self::Compare(_, value) | Self::Like(_, value) => std::slice::from_ref(value),
+            Self::In(values) => values,
+            Self::Is(_) => &[],
+        };
+        values.iter().map(String::as_str)
     }
+}
 
-    #[test]
-    fn every_operator_is_read() {
-        for (word, comparison) in [
-            ("eq", Comparison::Eq),
-            ("neq", Comparison::Neq),
-            ("gt", Comparison::Gt),
-            ("gte", Comparison::Gte),
-            ("lt", Comparison::Lt),
-            ("lte", Comparison::Lte),
-        ] {
-            assert_eq!(test(&format!("{word}.x.y")), Test::Compare(comparison, "x.y".into()));
-        }
-        assert_eq!(test("eq."), Test::Compare(Comparison::Eq, String::new()));
-        assert_eq!(test("is.null"), Test::Is(Truth::Null));
-        assert!(Condition::parse("a", "not.is.true").unwrap().negated);
-    }
+impl Comparison {
+    /// All of them.
+    const EVERY: [Self; 7] = [Self::Eq, Self::Neq, Self::Gt, Self::Gte, Self::Lt, Self::Lte, Self::Contains];
 
-    #[test]
-    fn lists_of_values_may_be_quoted() {
-        for (text, expected) in [
-            ("in.()", &[][..]),
-            ("in.(a)", &["a"]),
-            ("in.(a,b c,)", &["a", "b c", ""]),
-            (r#"in.("a,b",c)"#, &["a,b", "c"]),
-            (r#"in.("a\"\\)","")"#, &[r#"a"\)"#, ""]),
-            ("in.(null)", &["null"]),
-        ] {
-            assert_eq!(
-                test(text),
-                Test::In(expected.iter().map(|value| (*value).to_owned()).collect()),
-                "{text}"
-            );
+    /// Its word in a filter.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Eq => "eq",
+            Self::Neq => "neq",
+            Self::Gt => "gt",
+            Self::Gte => "gte",
+            Self::Lt => "lt",
+            Self::Lte => "lte",
+            Self::Contains => "cs",
         }
     }
 
-    #[test]
-    fn what_cannot_be_meant_is_told() {
-        for text in [
-            "",
-            "5",
-            "eq",
-            "equals.5",
-            "not.5",
-            "is.",
-            "is.nil",
-            "in.a",
-            "in.(a",
-            r#"in.("a)"#,
-            r#"in.("a"b)"#,
-        ] {
-            let bad = Condition::parse("a", text).unwrap_err();
-            assert!(bad.code == "bad_filter" && bad.message.contains("a="), "{text}: {bad:?}");
+    fn of_word(word: &str) -> Option<Self> {
+        Self::EVERY.into_iter().find(|comparison| comparison.word() == word)
+    }
+}
+
+impl Letters {
+    /// Its word in a filter.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::AsWritten => "like",
+            Self::AnyCase => "ilike",
         }
     }
+}
 
-    proptest::proptest! {
-        #[test]
-        fn no_filter_panics(text in "(not\\.)?(in|is|eq)?\\.?[(),\"\\\\a-zé.]*") {
-            let _ = Condition::parse("a", &text);
-        }
+impl Truth {
+    /// All of them.
+    const EVERY: [Self; 4] = [Self::Null, Self::True, Self::False, Self::Unknown];
 
-        #[test]
-        fn any_value_can_be_quoted(values in proptest::collection::vec("\\PC*", 1..5)) {
-            let quoted: Vec<_> = values.iter().map(|value| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))).collect();
-            proptest::prop_assert_eq!(test(&format!("in.({})", quoted.join(","))), Test::In(values));
+    /// Its word in a filter, and in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::True => "true",
+            Self::False => "false",
+            Self::Unknown => "unknown",
         }
     }
 }

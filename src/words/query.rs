@@ -2,24 +2,41 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::filter::{BadQuery, Condition};
+use super::filter::{BadQuery, Filter, read_name, split_names};
 
 /// Rows of a list that does not say how many.
 pub const DEFAULT_LIMIT: u32 = 100;
 /// The most rows a list may ask for.
 pub const LARGEST_LIMIT: u32 = 10_000;
 
+/// Columns of one order.
+const MOST_ORDERINGS: usize = 32;
+
 /// One list read, as its URL asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
-    /// All of them must hold.
-    pub filters: Vec<Condition>,
+    /// Which rows.
+    pub filter: Filter,
+    /// The columns to return, in this order; none for all.
+    pub select: Option<Vec<String>>,
     /// The first column counts most; after all of them the key decides.
     pub order: Vec<Ordering>,
     /// The most rows to return.
     pub limit: u32,
     /// Rows to leave out before the first.
     pub offset: u64,
+    /// Whether to count all rows the filter wants.
+    pub count: Count,
+}
+
+/// Whether a list says how many rows there are beyond those it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Count {
+    /// It does not.
+    #[default]
+    None,
+    /// All rows that pass are counted, in the same snapshot.
+    Exact,
 }
 
 /// One column of an order.
@@ -35,41 +52,47 @@ pub struct Ordering {
 
 impl Default for ListQuery {
     fn default() -> Self {
-        Self { filters: Vec::new(), order: Vec::new(), limit: DEFAULT_LIMIT, offset: 0 }
+        Self {
+            filter: Filter::default(),
+            select: None,
+            order: Vec::new(),
+            limit: DEFAULT_LIMIT,
+            offset: 0,
+            count: Count::None,
+        }
     }
 }
 
 impl ListQuery {
-    /// Reads the part of the URL after the `?`: `order`, `limit` and `offset` are themselves, all else is a filter.
-    ///
-    /// Words that mean more to PostgREST are refused, rather than taken for columns.
+    /// Reads the part of the URL after the `?`: `select`, `order`, `limit` and `offset` are themselves, all else is a
+    /// filter.
     pub fn parse(text: &str) -> Result<Self, BadQuery> {
         if percent_decode_str(text).decode_utf8().is_err() {
             return Err(BadQuery::filter("the query is not UTF-8 once decoded"));
         }
         let mut query = Self::default();
-        let (mut order, mut limit, mut offset) = (None, None, None);
+        let (mut select, mut order, mut limit, mut offset) = (None, None, None, None);
+        let mut filters = Vec::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             let place = match &*name {
+                "select" => &mut select,
                 "order" => &mut order,
                 "limit" => &mut limit,
                 "offset" => &mut offset,
-                "select" | "or" | "and" | "not.or" | "not.and" => {
-                    return Err(BadQuery::filter(format!("this version serves no {name}=")));
-                }
                 _ => {
-                    query.filters.push(Condition::parse(&name, &value)?);
+                    filters.push((name, value));
                     continue;
                 }
             };
             if place.replace(value.into_owned()).is_some() {
                 let told = format!("the URL has {name} twice");
-                return Err(if name == "order" { BadQuery::filter(told) } else { BadQuery::limit(told) });
+                let of_rows = matches!(&*name, "limit" | "offset");
+                return Err(if of_rows { BadQuery::limit(told) } else { BadQuery::filter(told) });
             }
         }
-        if let Some(order) = order.filter(|order| !order.is_empty()) {
-            query.order = order.split(',').map(Ordering::parse).collect::<Result<_, _>>()?;
-        }
+        query.filter = Filter::read(filters.iter().map(|(name, value)| (&**name, &**value)))?;
+        query.select = select.as_deref().map(selection).transpose()?.flatten();
+        query.order = order.as_deref().map(orderings).transpose()?.unwrap_or_default();
         if let Some(limit) = limit {
             query.limit = read_limit(&limit)?;
         }
@@ -80,6 +103,38 @@ impl ListQuery {
         }
         Ok(query)
     }
+}
+
+/// The columns of `a,b`; none of `*`, which is all of them.
+fn selection(text: &str) -> Result<Option<Vec<String>>, BadQuery> {
+    if matches!(text, "" | "*") {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    for part in split_names(text) {
+        let name = read_name(part);
+        if name.is_empty() {
+            return Err(BadQuery::filter(format!(
+                "select={text}: write select=COLUMN,COLUMN, or * alone for all"
+            )));
+        }
+        if names.contains(&name) {
+            return Err(BadQuery::filter(format!("select names {part} twice")));
+        }
+        names.push(name);
+    }
+    Ok(Some(names))
+}
+
+fn orderings(text: &str) -> Result<Vec<Ordering>, BadQuery> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let parts = split_names(text);
+    if parts.len() > MOST_ORDERINGS {
+        return Err(BadQuery::filter(format!("order takes at most {MOST_ORDERINGS} columns")));
+    }
+    parts.into_iter().map(Ordering::parse).collect()
 }
 
 fn read_limit(text: &str) -> Result<u32, BadQuery> {
@@ -98,7 +153,7 @@ impl Ordering {
                 "order={text}: write order=COLUMN, with .asc or .desc, then .nullsfirst or .nullslast"
             )));
         }
-        Ok(Self { column: rest.to_owned(), descending: ascending == Some(false), nulls_first })
+        Ok(Self { column: read_name(rest), descending: ascending == Some(false), nulls_first })
     }
 }
 
@@ -127,7 +182,7 @@ mod tests {
             "date=gte.2026-01-01&date=lt.2026-02-01&order=date.desc,total.nullslast&limit=7&offset=20",
         );
         let query = query.unwrap();
-        assert_eq!(query.filters.len(), 2);
+        assert_eq!(query.filter.to_string(), "date=gte.2026-01-01&date=lt.2026-02-01");
         assert_eq!(query.order, [order("date", true, None), order("total", false, Some(false))]);
         assert_eq!((query.limit, query.offset), (7, 20));
         assert_eq!(ListQuery::parse("").unwrap(), ListQuery::default());
@@ -137,7 +192,7 @@ mod tests {
     #[test]
     fn names_and_values_are_decoded() {
         let query = ListQuery::parse("na%26me=eq.a%2Bb+c%3D").unwrap();
-        assert_eq!(query.filters[0], Condition::parse("na&me", "eq.a+b c=").unwrap());
+        assert_eq!(query.filter, Filter::read([("na&me", "eq.a+b c=")]).unwrap());
     }
 
     #[test]
@@ -147,6 +202,8 @@ mod tests {
             ("a.asc", order("a", false, None)),
             ("a.desc.nullsfirst", order("a", true, Some(true))),
             ("a.b.desc", order("a.b", true, None)),
+            ("\"a.desc\"", order("a.desc", false, None)),
+            ("\"a.desc\".desc", order("a.desc", true, None)),
         ] {
             assert_eq!(Ordering::parse(text), Ok(expected), "{text}");
         }
@@ -170,9 +227,27 @@ mod tests {
             assert_eq!(ListQuery::parse(text).unwrap_err().code, "bad_limit", "{text}");
         }
         assert_eq!(ListQuery::parse("limit=10000&offset=9223372036854775807").unwrap().limit, LARGEST_LIMIT);
-        for text in ["order=a&order=b", "select=a", "or=(a.eq.1)", "a=%FF", "a", "order=a,,b"] {
+        for text in [
+            "order=a&order=b",
+            "select=a&select=b",
+            "select=a,a",
+            "select=a,,b",
+            "or=(a.eq.1",
+            "a=%FF",
+            "a",
+            "order=a,,b",
+        ] {
             assert_eq!(ListQuery::parse(text).unwrap_err().code, "bad_filter", "{text}");
         }
+    }
+
+    #[test]
+    fn columns_are_selected_in_their_order() {
+        let select = |text: &str| ListQuery::parse(text).unwrap().select;
+        assert_eq!(select("select=b,a,%22c,d%22").unwrap(), ["b", "a", "c,d"]);
+        assert_eq!((select("select=*"), select("select="), select("")), (None, None, None));
+        let many = vec!["a"; MOST_ORDERINGS + 1].join(",");
+        assert!(ListQuery::parse(&format!("order={many}")).is_err());
     }
 
     proptest::proptest! {

@@ -40,6 +40,15 @@ impl RowBody {
         }
     }
 
+    /// Sets a value that is JSON already.
+    pub fn set(&mut self, name: &str, json: String) {
+        let Ok(value) = RawValue::from_string(json) else { return };
+        match self.0.iter_mut().find(|(other, _)| other == name) {
+            Some((_, place)) => *place = value,
+            None => self.0.push((name.to_owned(), value)),
+        }
+    }
+
     /// Every name, in the order it was sent.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())

@@ -2,10 +2,13 @@
 
 mod altered;
 mod batch;
+mod broken;
 mod browsers;
 mod business;
+mod filters;
 mod idempotency;
 mod lists;
+mod merge;
 mod names;
 mod outage;
 mod races;

@@ -1,5 +1,6 @@
 //! Server-sent events and long polls from a real server on a real database.
 
+mod behind;
 mod events;
 mod limits;
 mod polls;

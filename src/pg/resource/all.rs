@@ -14,6 +14,7 @@ use tokio::time::timeout_at;
 use super::batch::{Limits, MOST_UNDER_WAY, Operation, Undone, kept, meanwhile};
 use super::claim::Kept;
 use super::each::replay;
+use super::plan::Strategy;
 use super::refusal::{self, Failure, Refusal};
 use super::session::{End, Session};
 use super::table::Table;
@@ -129,7 +130,9 @@ impl Whole<'_> {
     ) {
         let mut flight = FuturesUnordered::new();
         for (place, operation) in self.operations.iter().enumerate() {
-            let alone = write::reads_again(&tables[place], operation.change.verb);
+            // What may be written a second time must find nothing of what comes after it.
+            let settles = operation.change.strategy != Strategy::Reject;
+            let alone = settles || write::reads_again(&tables[place], operation.change.verb);
             let waits = |rows: &Rows| operation.after.is_some_and(|earlier| rows.stored[earlier].is_none());
             while flight.len() >= under_way || (alone && !flight.is_empty()) || waits(rows) {
                 let Some((at, told)) = flight.next().await else { break };

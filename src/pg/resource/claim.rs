@@ -133,6 +133,7 @@ fn hash(channel: &str, change: &Change, based_on: Option<i64>) -> [u8; 32] {
         hasher.update(format!("{}:{text}", text.len()));
     };
     add(change.verb.name());
+    add(change.strategy.name());
     add(channel);
     add(change.id.as_deref().unwrap_or_default());
     add(&based_on.map(|version| version.to_string()).unwrap_or_default());
@@ -152,11 +153,19 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pg::resource::plan::Strategy;
     use crate::words::RowBody;
 
     fn change(verb: Verb, id: Option<&str>, body: &str) -> Change {
         let row = RowBody::parse(body.as_bytes()).unwrap();
-        Change { verb, id: id.map(str::to_owned), version: None, row, key: Some("k".into()) }
+        Change {
+            verb,
+            id: id.map(str::to_owned),
+            version: None,
+            row,
+            strategy: Strategy::Reject,
+            key: Some("k".into()),
+        }
     }
 
     #[test]

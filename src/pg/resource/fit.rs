@@ -5,7 +5,7 @@ use super::refusal::{Failure, Refusal};
 use super::session::Session;
 use super::table::{Column, Table};
 use crate::pg::statement::{Parameters, Statement, fill};
-use crate::words::{ListQuery, RowBody, Test};
+use crate::words::{Filter, ListQuery, Ordering, RowBody, Test};
 
 const FIT_VALUE: &str = include_str!("../../../sql/queries/fit_value.sql");
 const FIT_JSON: &str = include_str!("../../../sql/queries/fit_json.sql");
@@ -28,6 +28,12 @@ impl Trial {
         Self { name, type_name, value: value.to_owned(), template: FIT_VALUE }
     }
 
+    /// A pattern, which is text whatever it is compared with.
+    fn pattern(column: &Column, pattern: &str) -> Self {
+        let (name, type_name) = (column.name.clone(), "text".to_owned());
+        Self { name, type_name, value: filter::sql_pattern(pattern), template: FIT_VALUE }
+    }
+
     fn json(column: &Column, value: &str) -> Self {
         let (name, type_name) = (column.name.clone(), column.type_name.clone());
         Self { name, type_name, value: format!(r#"{{"v":{value}}}"#), template: FIT_JSON }
@@ -40,14 +46,15 @@ pub(super) fn of_body(table: &Table, row: &RowBody) -> Vec<Trial> {
     columns.filter_map(|column| row.get(&column.name).map(|value| Trial::json(column, value))).collect()
 }
 
-/// The values of filters.
-pub(super) fn of_query(table: &Table, query: &ListQuery) -> Vec<Trial> {
+/// The values of a filter.
+pub(super) fn of_filter(table: &Table, filter: &Filter) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for condition in &query.filters {
+    for condition in filter.conditions() {
         let Ok(column) = table.column(&condition.column) else { continue };
         match &condition.test {
             Test::Compare(_, value) => trials.push(Trial::text(column, value)),
             Test::In(values) => trials.extend(values.iter().map(|value| Trial::text(column, value))),
+            Test::Like(_, pattern) => trials.push(Trial::pattern(column, pattern)),
             Test::Is(_) => {}
         }
     }
@@ -87,10 +94,30 @@ pub(super) async fn explain_list(
     query: &ListQuery,
     failure: Failure,
 ) -> Failure {
+    explain(session, table, &query.filter, &query.order, failure).await
+}
+
+/// What the filter of a topic that failed is told.
+pub(super) async fn explain_filter(
+    session: &Session,
+    table: &Table,
+    filter: &Filter,
+    failure: Failure,
+) -> Failure {
+    explain(session, table, filter, &[], failure).await
+}
+
+async fn explain(
+    session: &Session,
+    table: &Table,
+    filter: &Filter,
+    order: &[Ordering],
+    failure: Failure,
+) -> Failure {
     match failure {
-        Failure::Refused(Refusal::Misfit) => blame(session, &of_query(table, query)).await,
-        Failure::Refused(Refusal::Outdated(_)) if !(query.filters.is_empty() && query.order.is_empty()) => {
-            filter::unsuitable(table, &query.filters, &query.order).into()
+        Failure::Refused(Refusal::Misfit) => blame(session, &of_filter(table, filter)).await,
+        Failure::Refused(Refusal::Outdated(_)) if !(filter.is_empty() && order.is_empty()) => {
+            filter::unsuitable(table, filter, order).into()
         }
         other => other,
     }

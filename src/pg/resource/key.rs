@@ -69,7 +69,7 @@ fn text_of(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::resource::table::Role;
+    use crate::pg::resource::table::{Holds, Role};
 
     fn table(key: &[&str]) -> Table {
         let column = |name: &&str| Column {
@@ -77,7 +77,9 @@ mod tests {
             quoted: format!("\"{name}\""),
             type_name: "text".to_owned(),
             bare_type: "text".to_owned(),
-            holds_json: false,
+            base_type: "text".to_owned(),
+            collation: None,
+            holds: Holds::Other,
             role: Role::Writable,
         };
         Table {

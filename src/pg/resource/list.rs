@@ -2,14 +2,16 @@
 
 use super::filter;
 use super::position::{OnDisk, Position};
-use super::refusal::Failure;
+use super::refusal::{Failure, Refusal};
 use super::session::Session;
 use super::table::Table;
 use crate::pg::rows::get;
-use crate::pg::statement::{Parameters, Statement};
-use crate::words::{Cursor, Error, ListQuery};
+use crate::pg::statement::{Parameters, Statement, fill};
+use crate::words::{Count, Cursor, Error, ListQuery};
 
 const LIST_ROWS: &str = include_str!("../../../sql/queries/list_rows.sql");
+const COUNT_ROWS: &str = include_str!("../../../sql/queries/count_rows.sql");
+const SELECTED_IMAGE: &str = include_str!("../../../sql/queries/selected_image.sql");
 
 /// The rows of a list, and where the feed continues them.
 #[derive(Debug)]
@@ -18,6 +20,10 @@ pub struct List {
     pub rows: String,
     /// The position of the very snapshot they were read in.
     pub cursor: Cursor,
+    /// How many they are.
+    pub count: u64,
+    /// How many there are in all that pass the filter, where that was asked for.
+    pub total: Option<i64>,
 }
 
 /// Reads a list; an answer of more than `limit` bytes is refused.
@@ -50,7 +56,8 @@ pub(super) async fn list(
         let images = rows.iter().map(|row| get::<Option<&str>>(row, 5));
         let images = images.collect::<Result<Vec<_>, _>>()?;
         let images: Vec<&str> = images.into_iter().flatten().collect();
-        return Ok(List { rows: format!("[{}]", images.join(",")), cursor });
+        let count = images.len() as u64;
+        return Ok(List { rows: format!("[{}]", images.join(",")), cursor, count, total: get(first, 6)? });
     }
     Err(Error::unexpected("a list was read without a position").into())
 }
@@ -58,9 +65,15 @@ pub(super) async fn list(
 fn statement(table: &Table, query: &ListQuery, on_disk: &OnDisk) -> Result<Statement, Failure> {
     let mut parameters = Parameters::default();
     let on_disk = parameters.add(on_disk.text());
-    let filter = filter::filter(table, &query.filters, &mut parameters)?;
+    let filter = filter::filter(table, &query.filter, &mut parameters)?;
     let order = filter::order(table, &query.order)?;
+    let total = match query.count {
+        Count::Exact => fill(COUNT_ROWS, &[("relation", &table.relation), ("filter", &filter)]),
+        Count::None => "null".to_owned(),
+    };
     let given = [
+        ("image", image(table, query)?),
+        ("total", total),
         ("on_disk", on_disk),
         ("filter", filter),
         ("order", order),
@@ -68,4 +81,12 @@ fn statement(table: &Table, query: &ListQuery, on_disk: &OnDisk) -> Result<State
         ("offset", parameters.add(query.offset.to_string())),
     ];
     Ok(table.statement(LIST_ROWS, &given, parameters))
+}
+
+/// The JSON of row `t` as it is wanted.
+fn image(table: &Table, query: &ListQuery) -> Result<String, Refusal> {
+    let Some(names) = &query.select else { return Ok(table.image.clone()) };
+    let columns = names.iter().map(|name| Ok(format!("t.{}", table.column(name)?.quoted)));
+    let columns = columns.collect::<Result<Vec<_>, Refusal>>()?.join(", ");
+    Ok(fill(SELECTED_IMAGE, &[("columns", &columns)]))
 }

@@ -7,6 +7,7 @@ mod claim;
 mod each;
 mod filter;
 mod fit;
+mod judge;
 mod key;
 mod known;
 mod list;
@@ -15,15 +16,19 @@ mod position;
 mod refusal;
 mod row;
 mod session;
+mod settle;
+mod sift;
 mod snapshot;
 mod table;
 mod write;
 
 pub use batch::{Limits, Operation, Outcome, Undone};
+pub use judge::{Made, RowFilter, Verdict, judge_all};
 pub use list::List;
-pub use plan::{Change, Verb};
+pub use plan::{Change, Strategy, Verb};
 pub use refusal::{Constraint, Failure, Refusal};
 pub use row::CurrentRow;
+pub use sift::Images;
 pub use snapshot::{RowsPart, Snapshots, TableSnapshot, Taken};
 pub use write::{Conflict, Stored, Writer, Written};
 

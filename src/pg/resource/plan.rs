@@ -16,7 +16,7 @@ const DELETE_ROW: &str = include_str!("../../../sql/queries/delete_row.sql");
 const CURRENT_ROW: &str = include_str!("../../../sql/queries/current_row.sql");
 
 /// When a row was made is no property that a replacement takes away by not naming it.
-const MADE_AT: &str = "created_at";
+pub(super) const MADE_AT: &str = "created_at";
 
 /// What is done to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,41 @@ pub enum Verb {
     Replace,
     /// Set the columns given; merge into those that hold JSON.
     Patch,
+    /// Set the columns given, each to just that: what a merge made.
+    Set,
     /// Remove it.
     Delete,
+}
+
+/// What is done where the version named is not the row's any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// Nothing: the client settles it.
+    #[default]
+    Reject,
+    /// What does not overlap with the changes of others.
+    Merge,
+    /// What the client wants, whatever others did.
+    Force,
+    /// What others did stays.
+    Keep,
+}
+
+impl Strategy {
+    /// The strategy of a name: `reject`, `merge`, `force`, `keep`.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Reject, Self::Merge, Self::Force, Self::Keep].into_iter().find(|one| one.name() == name)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Merge => "merge",
+            Self::Force => "force",
+            Self::Keep => "keep",
+        }
+    }
 }
 
 impl Verb {
@@ -38,6 +71,7 @@ impl Verb {
             Self::Insert => "insert",
             Self::Replace => "replace",
             Self::Patch => "patch",
+            Self::Set => "set",
             Self::Delete => "delete",
         }
     }
@@ -54,6 +88,8 @@ pub struct Change {
     pub version: Option<i64>,
     /// The columns sent.
     pub row: RowBody,
+    /// What is done where the version is not current.
+    pub strategy: Strategy,
     /// What the client calls this write, so that it is done once however often it is sent.
     pub key: Option<String>,
 }
@@ -170,12 +206,10 @@ fn insert(table: &Table, key: Option<&Key>, row: &RowBody) -> Result<Plan, Refus
 
 fn update(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Plan, Refusal> {
     let row = &change.row;
-    let is_key = |column: &Column| table.key_columns().any(|part| part.name == column.name);
     let given = |column: &&Column| row.get(&column.name).is_some();
     let (mut set, mut read, mut guarded) = (Vec::new(), Vec::new(), Vec::new());
     for column in &table.columns {
-        let settable = column.role == Role::Writable && !is_key(column);
-        match (settable, given(&column)) {
+        match (table.is_settable(column), given(&column)) {
             (true, true) => {
                 read.push(column);
                 set.push(format!("{} = {}", column.quoted, new_value(column, change.verb)));
@@ -240,7 +274,7 @@ fn current(table: &Table, based_on: i64, parameters: &mut Parameters) -> String 
 /// What a column is set to, from the body's row `r`.
 fn new_value(column: &Column, verb: Verb) -> String {
     let (name, type_name) = (&column.quoted, &column.type_name);
-    if verb != Verb::Patch || !column.holds_json {
+    if verb != Verb::Patch || !column.holds_json() {
         return format!("r.{name}");
     }
     format!(

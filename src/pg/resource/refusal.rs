@@ -27,7 +27,7 @@ pub enum Refusal {
     FeedOnly,
     /// The write names no version, which the column of that name carries.
     VersionRequired(String),
-    /// The table has no such column, or does not show it.
+    /// The table has no such column, or does not show it; with those it has, for people.
     UnknownColumn(String),
     /// A filter or an order that the column's type does not know.
     BadFilter(String),
@@ -68,6 +68,15 @@ pub struct Constraint {
     pub table: Option<(String, String)>,
 }
 
+impl Refusal {
+    /// For a column that was sent, and is not for clients to change.
+    pub(super) fn guarded(name: &str) -> Self {
+        Self::BadValue(format!(
+            "{name:?} is not for clients to change; send it as it was read, or leave it out"
+        ))
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -86,6 +95,23 @@ impl From<tokio_postgres::Error> for Failure {
             Some(refusal) => Self::Refused(refusal),
             None => Self::Broken(database_error("could not answer a request", error)),
         }
+    }
+}
+
+impl Refusal {
+    /// The wire's error code and what to do, of a filter that cannot be meant.
+    pub fn of_filter(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::UnknownColumn(told) => Some(("unknown_column", told.clone())),
+            Self::BadFilter(told) => Some(("bad_filter", told.clone())),
+            Self::BadValue(told) => Some(("bad_value", told.clone())),
+            _ => None,
+        }
+    }
+
+    /// True where a statement failed on the values it was given, or on their types.
+    pub(super) fn is_of_values(&self) -> bool {
+        matches!(self, Self::Misfit | Self::Outdated(_) | Self::UnknownColumn(_) | Self::BadFilter(_))
     }
 }
 

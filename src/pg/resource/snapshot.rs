@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use postgres_types::{ToSql, Type};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Row;
 
+use super::judge::RowFilter;
 use super::position::{OnDisk, Position};
 use super::refusal::{Failure, Refusal};
 use super::table::Table;
@@ -14,7 +14,7 @@ use crate::pg::connect::Connector;
 use crate::pg::fault::database_error;
 use crate::pg::link::Link;
 use crate::pg::rows::get;
-use crate::pg::statement::{Parameters, Statement, fill};
+use crate::pg::statement::{Parameters, Statement, fill, untyped};
 use crate::pg::{catalog, log, origin};
 use crate::words::{Cursor, Error, Result};
 
@@ -43,7 +43,8 @@ pub struct Snapshots {
 pub struct TableSnapshot {
     link: Link,
     _place: OwnedSemaphorePermit,
-    tables: Vec<Table>,
+    /// Each with what begins to read it.
+    tables: Vec<(Table, Statement)>,
     /// The table that is read.
     reading: usize,
     /// Rows the next fetch asks for; none while no table is being read.
@@ -82,11 +83,13 @@ impl Snapshots {
     }
 
     /// Opens a snapshot of some channels, or of all; waits for a place as long as the caller does.
-    pub async fn open(&self, channels: Option<&[Arc<str>]>) -> Result<Taken> {
+    ///
+    /// With a filter there are only the rows of the one channel that pass it.
+    pub async fn open(&self, channels: Option<&[Arc<str>]>, filter: Option<&RowFilter>) -> Result<Taken> {
         let place = Arc::clone(&self.places).acquire_owned().await;
         let place = place.map_err(|_| Error::unavailable("no more snapshots are taken"))?;
         let link = self.connector.connect("snapshot").await?;
-        match self.begin(link, place, channels).await {
+        match self.begin(link, place, channels, filter).await {
             Ok(taken) => Ok(taken),
             Err(Failure::Broken(error) | Failure::Unsure(error)) => Err(error),
             Err(Failure::Refused(Refusal::TimedOut | Refusal::Outdated(_) | Refusal::UnknownChannel)) => {
@@ -101,6 +104,7 @@ impl Snapshots {
         link: Link,
         place: OwnedSemaphorePermit,
         channels: Option<&[Arc<str>]>,
+        filter: Option<&RowFilter>,
     ) -> Result<Taken, Failure> {
         let names: Vec<Arc<str>> = match channels {
             Some(channels) => channels.to_vec(),
@@ -126,7 +130,15 @@ impl Snapshots {
         let cursor = self.position(&link).await?;
         let mut tables = Vec::with_capacity(names.len());
         for name in &names {
-            tables.push(shape(&link, name).await?);
+            let table = shape(&link, name).await?;
+            let mut parameters = Parameters::default();
+            let filter = match filter {
+                Some(filter) => filter.condition(&table, &mut parameters)?,
+                None => "true".to_owned(),
+            };
+            let given = [("filter", filter)];
+            let declare = table.statement(DECLARE_ROWS, &given, parameters);
+            tables.push((table, declare));
         }
         Ok(Taken::Open(Box::new(TableSnapshot {
             link,
@@ -159,19 +171,19 @@ impl Snapshots {
 impl TableSnapshot {
     /// The channels, in the order they are read.
     pub fn channels(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.tables.iter().map(|table| &table.channel)
+        self.tables.iter().map(|(table, _)| &table.channel)
     }
 
     /// Some more rows, at least one part for every channel; none at the end.
     pub async fn next(&mut self) -> Result<Option<RowsPart>> {
         let failed = |error| database_error("could not read a snapshot", error);
-        let Some(table) = self.tables.get(self.reading) else { return Ok(None) };
+        let Some((table, declare)) = self.tables.get(self.reading) else { return Ok(None) };
         let client = &self.link.client;
         let count = match self.fetch {
             Some(count) => count,
             None => {
-                let declare = fill(DECLARE_ROWS, &[("image", &table.image), ("relation", &table.relation)]);
-                client.batch_execute(&declare).await.map_err(failed)?;
+                let texts = declare.parameters.texts();
+                client.query_typed(&declare.sql, &untyped(&texts)).await.map_err(failed)?;
                 FIRST_FETCH
             }
         };
@@ -202,9 +214,7 @@ async fn shape(link: &Link, channel: &str) -> Result<Table, Failure> {
 
 async fn ask(link: &Link, statement: &Statement) -> Result<Vec<Row>, Failure> {
     let texts = statement.parameters.texts();
-    let untyped: Vec<(&(dyn ToSql + Sync), Type)> =
-        texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
-    Ok(link.client.query_typed(&statement.sql, &untyped).await?)
+    Ok(link.client.query_typed(&statement.sql, &untyped(&texts)).await?)
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ use crate::words::Error;
 
 const TABLE_SHAPE: &str = include_str!("../../../sql/queries/table_shape.sql");
 
+/// Columns that are named to somebody who asked for one that is not there.
+const MOST_TOLD: usize = 100;
+
 /// A watched table as clients see it. Fields of the kind `quoted` are SQL from the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Table {
@@ -45,9 +48,25 @@ pub(super) struct Column {
     pub(super) type_name: String,
     /// The same without length and precision.
     pub(super) bare_type: String,
-    /// True for json and jsonb, which a patch merges.
-    pub(super) holds_json: bool,
+    /// The type operators work on: of a domain, what is under it, without length and precision.
+    pub(super) base_type: String,
+    /// How its texts compare, where it has texts.
+    pub(super) collation: Option<String>,
+    pub(super) holds: Holds,
     pub(super) role: Role,
+}
+
+/// What a column holds, where that matters to more than PostgreSQL; of a domain, what is under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Holds {
+    /// A JSON text as it was written.
+    Json,
+    /// A JSON value.
+    Jsonb,
+    /// Arrays.
+    Lists,
+    /// Anything else.
+    Other,
 }
 
 /// Who gives a column its value.
@@ -107,12 +126,24 @@ impl Table {
     /// The column of a name, or the refusal that says there is none.
     pub(super) fn column(&self, name: &str) -> Result<&Column, Refusal> {
         let found = self.columns.iter().find(|column| column.name == name);
-        found.ok_or_else(|| Refusal::UnknownColumn(name.to_owned()))
+        found.ok_or_else(|| self.no_column(name))
+    }
+
+    fn no_column(&self, name: &str) -> Refusal {
+        let names: Vec<_> = self.columns.iter().take(MOST_TOLD).map(|column| column.name.as_str()).collect();
+        let more = if names.len() < self.columns.len() { ", …" } else { "" };
+        let told = format!("this channel has no column {name:?}; it has {}{more}", names.join(", "));
+        Refusal::UnknownColumn(told)
     }
 
     /// The columns of the key, in key order.
     pub(super) fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().filter_map(|place| self.columns.get(*place))
+    }
+
+    /// Whether a client may change a column of a row that is there.
+    pub(super) fn is_settable(&self, column: &Column) -> bool {
+        column.role == Role::Writable && !self.key_columns().any(|part| part.name == column.name)
     }
 
     /// The name of the column that carries the version; none when feed-only.
@@ -151,6 +182,17 @@ impl Table {
 }
 
 impl Column {
+    /// True for json and jsonb, which a patch merges.
+    pub(super) fn holds_json(&self) -> bool {
+        matches!(self.holds, Holds::Json | Holds::Jsonb)
+    }
+
+    /// The column in a row of some columns, with what its operators depend on.
+    pub(super) fn as_part_of_record(&self) -> String {
+        let collate = self.collation.as_ref().map(|name| format!(" collate {name}")).unwrap_or_default();
+        format!("{} {}{collate}", self.quoted, self.base_type)
+    }
+
     fn read(row: &Row) -> Result<Self, Error> {
         let role = match get::<String>(row, 11)?.as_str() {
             "version" => Role::Version,
@@ -158,12 +200,20 @@ impl Column {
             "generated" | "identity" => Role::Generated,
             _ => Role::Writable,
         };
+        let holds = match get::<String>(row, 9)?.as_str() {
+            "json" => Holds::Json,
+            "jsonb" => Holds::Jsonb,
+            "lists" => Holds::Lists,
+            _ => Holds::Other,
+        };
         Ok(Self {
             name: get(row, 5)?,
             quoted: get(row, 6)?,
             type_name: get(row, 7)?,
             bare_type: get(row, 8)?,
-            holds_json: get(row, 9)?,
+            base_type: get(row, 12)?,
+            collation: get(row, 13)?,
+            holds,
             role,
         })
     }

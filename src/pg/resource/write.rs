@@ -11,13 +11,18 @@ use super::plan::{Change, Plan, Verb};
 use super::refusal::{Constraint, DANGLING, Failure, Refusal};
 use super::row::{self, CurrentRow};
 use super::session::{Ending, Session};
+use super::settle::{self, Next};
 use super::table::Table;
 use crate::pg::rows::{Xid8, get};
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::{Result, Xid};
 
 const WRITER_SETTINGS: &str = include_str!("../../../sql/queries/writer_settings.sql");
+const HOLD_TABLE: &str = include_str!("../../../sql/queries/hold_table.sql");
 const IS_PRIMARY_KEY: &str = include_str!("../../../sql/queries/is_primary_key.sql");
+
+/// How often a conflict is settled that others make anew meanwhile.
+const MOST_ROUNDS: u32 = 8;
 
 /// Who writes, as the log is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,12 +77,16 @@ pub struct Conflict {
     pub version: Option<i64>,
     /// The row at the version the writer named; none where the log does not reach that far.
     pub base: Option<String>,
+    /// The row with the changes of both sides; none where they overlap, or where there is nothing to merge.
+    pub merged: Option<String>,
+    /// Paths of what both sides changed.
+    pub conflicts: Vec<String>,
 }
 
 impl Conflict {
     /// Bytes of the rows in it.
     pub(super) fn size(&self) -> usize {
-        [&self.current, &self.base].into_iter().flatten().map(String::len).sum()
+        [&self.current, &self.base, &self.merged].into_iter().flatten().map(String::len).sum()
     }
 }
 
@@ -90,17 +99,35 @@ pub(super) async fn write(
 ) -> Result<Written, Failure> {
     let plan = Plan::make(table, change)?;
     let claim = Claim::of(&table.channel, change, plan.based_on, writer);
-    let attempt = Attempt { session, table, change, plan: &plan, claim: claim.as_ref() };
-    let written = attempt.write(writer).await;
-    let done = matches!(written, Ok(Written::Done(_)) | Err(Failure::Broken(_) | Failure::Unsure(_)));
-    match &claim {
+    let attempt = Attempt { session, table, verb: change.verb, plan: &plan, claim: claim.as_ref() };
+    let mut written = attempt.write(writer).await;
+    for round in 1.. {
+        let done = matches!(written, Ok(Written::Done(_)) | Err(Failure::Broken(_) | Failure::Unsure(_)));
         // Whatever is in the way may be what the same request did before.
-        Some(claim) if !done && !session.is_within() => match claim.recall(session).await? {
-            Some(stored) => Ok(Written::Done(stored)),
-            None => written,
-        },
-        _ => written,
+        if let Some(claim) = claim.as_ref().filter(|_| !done && !session.is_within())
+            && let Some(stored) = claim.recall(session).await?
+        {
+            return Ok(Written::Done(stored));
+        }
+        let conflict = match written {
+            Ok(Written::Stale(conflict)) => conflict,
+            other => return other,
+        };
+        let next = match settle::next(table, change, conflict)? {
+            Next::Try(next) if round < MOST_ROUNDS => next,
+            Next::Try(_) => return Err(Refusal::Contended.into()),
+            Next::End(written) => return Ok(written),
+        };
+        let plan = Plan::make(table, &next)?;
+        let attempt = Attempt { session, table, verb: next.verb, plan: &plan, claim: claim.as_ref() };
+        written = attempt.write(writer).await;
+        if let (Err(Failure::Refused(Refusal::Taken(rule))), Verb::Insert) = (&written, next.verb) {
+            // Somebody else made it anew meanwhile, or another row has a value of it.
+            let made = !session.is_within() && is_primary_key(session, table, rule).await?;
+            return Err(if made { Refusal::Contended } else { Refusal::Constraint(rule.clone()) }.into());
+        }
     }
+    written
 }
 
 /// Makes the statements of a write ready, so that it is sent as soon as it is begun.
@@ -112,7 +139,7 @@ pub(super) async fn prepare(
 ) -> Result<(), Failure> {
     let plan = Plan::make(table, change)?;
     let claim = Claim::of(&table.channel, change, plan.based_on, writer);
-    session.prepare(&settings(writer)).await?;
+    session.prepare(&held_settings(table, writer)).await?;
     session.prepare(&statement(&plan, claim.as_ref(), change.verb)).await
 }
 
@@ -120,17 +147,17 @@ pub(super) async fn prepare(
 struct Attempt<'a> {
     session: &'a Session,
     table: &'a Table,
-    change: &'a Change,
+    verb: Verb,
     plan: &'a Plan,
     claim: Option<&'a Claim<'a>>,
 }
 
 impl Attempt<'_> {
     async fn write(&self, writer: &Writer) -> Result<Written, Failure> {
-        let verb = self.change.verb;
+        let verb = self.verb;
         let ending = if reads_again(self.table, verb) { Ending::Open } else { Ending::Commit };
         let statement = statement(self.plan, self.claim, verb);
-        let rows = self.session.write(&settings(writer), &statement, ending).await?;
+        let rows = self.session.write(&held_settings(self.table, writer), &statement, ending).await?;
         let written = rows.first().map(|row| read(row, verb)).transpose();
         // Whatever came back: a transaction that was left open is ended here.
         let again = match (&written, ending) {
@@ -182,7 +209,13 @@ async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written
     };
     let rows = session.read(&plan.why_not(table)?).await?;
     let Some(told) = rows.first() else { return Ok(Written::Missing) };
-    let conflict = Conflict { version: get(told, 0)?, current: get(told, 1)?, base: get(told, 2)? };
+    let conflict = Conflict {
+        version: get(told, 0)?,
+        current: get(told, 1)?,
+        base: get(told, 2)?,
+        merged: None,
+        conflicts: Vec::new(),
+    };
     if conflict.current.is_none() {
         let known = conflict.base.is_some() || get::<bool>(told, 3)?;
         return Ok(if known { Written::Stale(conflict) } else { Written::Missing });
@@ -193,20 +226,27 @@ async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written
     let differs: Vec<bool> = get(told, 4)?;
     let changed = plan.guarded.iter().zip(differs).find(|(_, differs)| *differs);
     Err(match changed {
-        Some((name, _)) => Refusal::BadValue(format!(
-            "{name:?} is not for clients to change; send it as it was read, or leave it out"
-        ))
-        .into(),
+        Some((name, _)) => Refusal::guarded(name).into(),
         None => Refusal::Forbidden("a trigger or policy of the table keeps the row as it is").into(),
     })
 }
 
-/// What a transaction is told about who writes.
+/// What a transaction of several writes is told about who writes.
 pub(super) fn settings(writer: &Writer) -> Statement {
     let mut parameters = Parameters::default();
     parameters.add(writer.actor.clone().unwrap_or_default());
     parameters.add(writer.branch.clone().unwrap_or_default());
     Statement { sql: fill(WRITER_SETTINGS, &[]), parameters }
+}
+
+/// What goes before a write: who writes, and that the shape is still the one of the channel's table.
+fn held_settings(table: &Table, writer: &Writer) -> Statement {
+    let mut parameters = Parameters::default();
+    parameters.add(writer.actor.clone().unwrap_or_default());
+    parameters.add(writer.branch.clone().unwrap_or_default());
+    parameters.add(&*table.channel);
+    parameters.add(table.relation.as_str());
+    table.statement(HOLD_TABLE, &[], parameters)
 }
 
 /// Makes of a failure what the client can be told.
@@ -233,7 +273,7 @@ pub(super) async fn explain(session: &Session, table: &Table, change: &Change, f
             constraint.rule = match change.verb {
                 Verb::Insert => "the row it refers to is not there",
                 Verb::Delete => "other rows refer to it",
-                Verb::Replace | Verb::Patch => DANGLING,
+                Verb::Replace | Verb::Patch | Verb::Set => DANGLING,
             };
             Refusal::Constraint(constraint).into()
         }

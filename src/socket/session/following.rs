@@ -115,6 +115,10 @@ impl Session {
                 self.complain("unknown_channel", format!("there is no channel {name:?}"), &topic, reference);
                 return unknown_topic(asked_by);
             }
+            News::BadFilter(code, told) => {
+                let reference = self.topics.remove(&topic).and_then(|following| following.reference);
+                self.complain(code, told, &topic, reference);
+            }
             News::Failed(error) => return self.fail(&topic, &error),
         }
         Flow::Continue(())

@@ -39,7 +39,7 @@ impl AnswerEncoder {
             push_head(&mut self.text, head);
             self.open = Some(head.xid);
         }
-        push_change(&mut self.text, change);
+        push_change(&mut self.text, change.op, change);
         (self.text.len() >= self.piece).then(|| Bytes::from(std::mem::take(&mut self.text)))
     }
 

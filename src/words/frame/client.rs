@@ -1,5 +1,7 @@
 //! What a client may say.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 /// A message from a client.
@@ -16,14 +18,31 @@ pub enum ClientFrame {
     },
     /// A fresh token on a live connection.
     Auth {
-        /// The token.
-        token: String,
+        /// The token; none where the frame has none.
+        token: Option<Token>,
     },
     /// Asks for a `pong`.
     Ping {
         /// Echoed.
         reference: Option<Value>,
     },
+}
+
+/// What a client shows to be let in; whoever writes it out by accident writes nothing.
+#[derive(Clone, PartialEq)]
+pub struct Token(String);
+
+impl Token {
+    /// The secret itself.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
 }
 
 /// The fields of `subscribe`.
@@ -96,7 +115,7 @@ impl Fields {
                 reference,
             }),
             Some("unsubscribe") => ClientFrame::Unsubscribe { topic: self.topic()?, reference },
-            Some("auth") => ClientFrame::Auth { token: self.required("token")? },
+            Some("auth") => ClientFrame::Auth { token: self.text("token")?.map(Token) },
             Some("ping") => ClientFrame::Ping { reference },
             Some(other) => {
                 let known = "subscribe, unsubscribe, auth, ping";

@@ -3,14 +3,11 @@
 //! Images go through as PostgreSQL wrote them. A frame over the limit is sent in parts; a commit cut in two
 //! is named again in the next part, and only the last part carries the cursor.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
+use crate::words::image::Columns;
 use crate::words::{Change, CommitHead, Cursor, Op, Topic, Xid};
 
 /// Writes the parts of one `commits` frame.
@@ -34,6 +31,11 @@ impl CommitsEncoder {
 
     /// Adds a change; returns a finished part when this change did not fit into it any more.
     pub fn push(&mut self, head: &CommitHead, change: &Change) -> Option<Bytes> {
+        self.push_as(change.op, head, change)
+    }
+
+    /// The same of a change that is another thing to those who follow only some rows.
+    pub fn push_as(&mut self, op: Op, head: &CommitHead, change: &Change) -> Option<Bytes> {
         let full = self.has_changes() && self.text.len() + change.weight() > self.limit;
         let part = full.then(|| self.cut());
         if self.open == Some(head.xid) {
@@ -46,7 +48,7 @@ impl CommitsEncoder {
             push_head(&mut self.text, head);
             self.open = Some(head.xid);
         }
-        push_change(&mut self.text, change);
+        push_change(&mut self.text, op, change);
         part
     }
 
@@ -84,9 +86,9 @@ pub(super) fn push_head(text: &mut String, head: &CommitHead) {
     text.push_str(r#","changes":["#);
 }
 
-pub(super) fn push_change(text: &mut String, change: &Change) {
-    let (seq, op) = (change.seq, change.op.word());
-    let _ = write!(text, r#"{{"seq":{seq},"channel":"{}","op":"{op}""#, change.channel);
+pub(super) fn push_change(text: &mut String, op: Op, change: &Change) {
+    let (seq, word) = (change.seq, op.word());
+    let _ = write!(text, r#"{{"seq":{seq},"channel":"{}","op":"{word}""#, change.channel);
     if let Some(id) = &change.id {
         text.push_str(r#","id":"#);
         text.push_str(&quoted(id));
@@ -94,7 +96,7 @@ pub(super) fn push_change(text: &mut String, change: &Change) {
     if let Some(version) = change.version {
         let _ = write!(text, r#","version":{version}"#);
     }
-    match change.op {
+    match op {
         Op::Insert | Op::Update => {
             push_image(text, "row", change.row.as_deref());
             if let (Some(row), Some(old)) = (&change.row, &change.old) {
@@ -103,7 +105,8 @@ pub(super) fn push_change(text: &mut String, change: &Change) {
             }
         }
         Op::Delete => push_image(text, "old", change.old.as_deref()),
-        Op::Truncate | Op::Resync | Op::Unwatch => {}
+        Op::Enter => push_image(text, "row", change.row.as_deref()),
+        Op::Leave | Op::Truncate | Op::Resync | Op::Unwatch => {}
     }
     text.push('}');
 }
@@ -125,7 +128,7 @@ fn push_difference(text: &mut String, row: &str, old: &str) {
     };
     text.push('{');
     let mut first = true;
-    for (place, (name, value)) in old.0.iter().enumerate() {
+    for (place, (name, value)) in old.iter().enumerate() {
         if row.value(place, name).is_some_and(|now| now.get() == value.get()) {
             continue;
         }
@@ -138,43 +141,6 @@ fn push_difference(text: &mut String, row: &str, old: &str) {
     }
     text.push('}');
 }
-
-/// The columns of an image in their order, values unread.
-struct Columns<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl Columns<'_> {
-    /// The value of a column, which stands at the same place in nearly every other image of its table.
-    fn value(&self, place: usize, name: &str) -> Option<&RawValue> {
-        let same = self.0.get(place).filter(|(other, _)| other == name);
-        same.or_else(|| self.0.iter().find(|(other, _)| other == name)).map(|(_, value)| *value)
-    }
-}
-
-impl<'de> Deserialize<'de> for Columns<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Columns<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a row")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut columns = Vec::new();
-                while let Some(name) = map.next_key::<Name<'de>>()? {
-                    columns.push((name.0, map.next_value()?));
-                }
-                Ok(Columns(columns))
-            }
-        }
-        deserializer.deserialize_map(Reader)
-    }
-}
-
-/// A column name, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn optional(text: Option<&str>) -> String {
     text.map_or_else(|| "null".to_owned(), quoted)
@@ -277,10 +243,22 @@ mod tests {
     #[test]
     fn an_image_that_is_missing_is_said_to_be_too_large() {
         let mut text = String::new();
-        push_change(&mut text, &change(1, Op::Update, None, Some("{}")));
+        push_change(&mut text, Op::Update, &change(1, Op::Update, None, Some("{}")));
         let frame: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&frame["row"], &frame["too_large"]), (&Value::Null, &json!(true)));
         assert!(frame.get("old").is_none());
+    }
+
+    #[test]
+    fn who_follows_some_rows_is_told_whether_one_enters_or_leaves() {
+        let told = |op| {
+            let mut text = String::new();
+            push_change(&mut text, op, &change(5, Op::Update, Some(r#"{"a":1}"#), Some(r#"{"a":2}"#)));
+            text
+        };
+        let named = |op| format!(r#"{{"seq":5,"channel":"orders","op":"{op}","id":"1","version":5"#);
+        assert_eq!(told(Op::Enter), named("enter") + r#","row":{"a":1}}"#);
+        assert_eq!(told(Op::Leave), named("leave") + "}");
     }
 
     #[test]

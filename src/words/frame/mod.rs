@@ -8,7 +8,7 @@ mod rows;
 mod server;
 
 pub use answer::AnswerEncoder;
-pub use client::{BadFrame, ClientFrame, Subscribe};
+pub use client::{BadFrame, ClientFrame, Subscribe, Token};
 pub use commits::CommitsEncoder;
 pub use outline::Outline;
 pub use rows::RowsEncoder;

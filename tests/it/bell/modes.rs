@@ -60,6 +60,28 @@ async fn a_hurry_is_read_without_bells_and_a_calm_with_them() {
 }
 
 #[tokio::test]
+async fn writers_who_wait_for_one_another_to_ring_are_let_be() {
+    let shop = shop().await;
+    // No rate is too high for this one.
+    let feed = RunningFeed::new(&shop.connector, FeedConfig { busy: u32::MAX, calm: 0, ..no_heartbeat() });
+    let mut reader = Reader::open(&feed, "orders", Start::Now).await;
+    let writers = (0..8).map(async |writer| {
+        let link = shop.link().await;
+        let mut told = 0;
+        while feed.stats().mode.get() != Mode::Pulling {
+            let sql = format!("insert into orders values ({}, 'n')", 8 * told + writer);
+            link.client.batch_execute(&sql).await.unwrap();
+            told += 1;
+        }
+        told
+    });
+    let told: usize = soon(futures::future::join_all(writers)).await.into_iter().sum();
+    reader.until(told).await;
+    soon(async { while locks(&shop).await > 0 {} }).await;
+    assert!(reader.counts().values().all(|count| *count == 1));
+}
+
+#[tokio::test]
 async fn nodes_in_different_modes_tell_the_same() {
     let shop = shop().await;
     let always = FeedConfig { busy: 0, calm: 0, ..no_heartbeat() };

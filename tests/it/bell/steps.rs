@@ -52,10 +52,9 @@ async fn falling_asleep_after_a_hurry_misses_no_silent_writer() {
     let mut reader = Reader::open(&feed, "orders", Start::Now).await;
     let mut told = 0;
     for step in [Step::Locked, Step::Fenced, Step::Drains] {
-        told = usize::try_from(hurry(&shop, &feed, i32::try_from(told).unwrap()).await).unwrap();
-        reader.until(told).await;
         // Held where it has let go of its locks, until a writer has found nobody asleep.
-        let pulls = Stop::at(&feed, Step::Drains);
+        let pulls = Stop::at(&feed, Step::LetGo);
+        told = usize::try_from(hurry(&shop, &feed, i32::try_from(told).unwrap()).await).unwrap();
         pulls.arrived().await;
         let (writer, bells) = (shop.link().await, feed.stats().bells.get());
         let silent = format!("begin; insert into orders values ({told}, 'silent')");

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rowbell::client::Commits;
+use rowbell::client::{Commits, Rows};
+use rowbell::words::Cursor;
 use serde::Deserialize;
 
 use super::truth::Told;
@@ -14,6 +15,39 @@ pub struct Books {
     pub changes: Vec<Told>,
     /// After all of them.
     pub cursor: String,
+    /// It was told that some of what comes next is gone.
+    pub expired: bool,
+    /// How often it started over from rows.
+    pub gaps: Vec<Gap>,
+}
+
+/// What a subscriber that started over was not told, and what it was told instead.
+#[derive(Debug)]
+pub struct Gap {
+    from: Cursor,
+    to: Cursor,
+    /// The rows at the end of it: by channel and id.
+    rows: BTreeMap<(String, String), i64>,
+}
+
+impl Gap {
+    fn holds(&self, xid: u64) -> bool {
+        self.to.snapshot.covers(xid) && !self.from.snapshot.covers(xid)
+    }
+
+    /// How many rows of some channels were another way in truth.
+    fn wrong(&self, truth: &[&Told]) -> usize {
+        let mut rows = BTreeMap::new();
+        for told in truth.iter().filter(|told| self.to.snapshot.covers(told.xid)) {
+            let row = (told.channel.clone(), told.id.clone());
+            match told.n {
+                Some(n) => rows.insert(row, n),
+                None => rows.remove(&row),
+            };
+        }
+        let both: BTreeSet<_> = rows.keys().chain(self.rows.keys()).collect();
+        both.into_iter().filter(|row| rows.get(row) != self.rows.get(row)).count()
+    }
 }
 
 /// What a comparison found; all but the first must be zero.
@@ -25,10 +59,18 @@ pub struct Compared {
     pub invented: usize,
     pub out_of_order: usize,
     pub torn: usize,
+    /// Rows of a snapshot that were not so.
+    pub wrong_rows: usize,
 }
 
 #[derive(Deserialize)]
 struct Image {
+    n: i64,
+}
+
+#[derive(Deserialize)]
+struct KeyedImage {
+    id: i64,
     n: i64,
 }
 
@@ -52,13 +94,34 @@ impl Books {
         self.cursor.clone_from(&told.cursor);
     }
 
+    /// Starts over from all rows of a snapshot and its cursor; true when the last row is among them.
+    pub fn start_over(&mut self, told: &[Rows], cursor: String) -> bool {
+        let mut rows = BTreeMap::new();
+        for part in told {
+            for row in &part.rows {
+                let KeyedImage { id, n } = serde_json::from_str(row.get()).expect("a row");
+                let twice = rows.insert((part.channel.clone(), id.to_string()), n);
+                assert_eq!(twice, None, "a snapshot has a row twice");
+            }
+        }
+        let parse = |cursor: &str| Cursor::parse(cursor).expect("a cursor");
+        let last = rows.keys().any(|(_, id)| id == super::LAST);
+        self.gaps.push(Gap { from: parse(&self.cursor), to: parse(&cursor), rows });
+        (self.cursor, self.expired) = (cursor, false);
+        last
+    }
+
     /// Compares with the truth of the channels it subscribed to.
     pub fn compare(&self, truth: &[Told], channels: &[&str]) -> Compared {
         let truth: Vec<&Told> =
             truth.iter().filter(|told| channels.contains(&told.channel.as_str())).collect();
+        let wrong_rows = self.gaps.iter().map(|gap| gap.wrong(&truth)).sum();
+        // What came while it was away too long is accounted for by the rows.
+        let truth: Vec<&Told> =
+            truth.into_iter().filter(|told| !self.gaps.iter().any(|gap| gap.holds(told.xid))).collect();
         let (real, told) = (counted(truth.iter().copied()), counted(&self.changes));
         let over = |count: &usize, other: Option<&usize>| count.saturating_sub(other.copied().unwrap_or(0));
-        let mut compared = Compared { changes: truth.len(), ..Compared::default() };
+        let mut compared = Compared { changes: truth.len(), wrong_rows, ..Compared::default() };
         for (change, count) in &real {
             compared.lost += over(count, told.get(change));
         }

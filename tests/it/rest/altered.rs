@@ -114,6 +114,43 @@ async fn a_table_that_is_watched_otherwise_is_served_otherwise() {
 }
 
 #[tokio::test]
+async fn a_write_never_reaches_a_table_that_took_the_name_of_another() {
+    let (database, api) = warm().await;
+    let link = database.link().await;
+    let names = async |table: &str| -> Vec<String> {
+        let rows =
+            link.client.query(&format!("select name from {table} order by id"), &[]).await.expect("rows");
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    // Its shape is known for a second more, and statements of it are prepared on every connection.
+    let version = version(&api).await;
+    database
+        .run(
+            "begin; alter table items rename to kept; create table items (like kept including all);
+            insert into items (id, name, qty, version) select id, 'other', qty, version from kept; commit",
+        )
+        .await;
+    let written = api.at(version, "PATCH", "/api/items/1", &json!({"name": "mine"})).await.expect(200);
+    assert_eq!(written.json()["name"], "mine");
+    api.post("/api/items", &json!({"id": 2, "name": "two"})).await.expect(201);
+    assert_eq!(
+        (names("kept").await, names("items").await),
+        (vec!["mine".into(), "two".into()], vec!["other".into()])
+    );
+    // And back, with names that were swapped.
+    database
+        .run("begin; alter table items rename to spare; alter table kept rename to items; alter table spare rename to kept; commit")
+        .await;
+    let gone = api.at(written.version(), "DELETE", "/api/items/1", &json!({})).await.expect(200);
+    assert_eq!(gone.json()["name"], "mine");
+    assert_eq!((names("kept").await, names("items").await), (vec!["other".into()], vec!["two".into()]));
+    // Nor one that nobody watches any more.
+    database.run("select rowbell.unwatch('items')").await;
+    assert_eq!(api.post("/api/items", &json!({"id": 3})).await.problem(404), "unknown_channel");
+    assert_eq!(names("items").await, ["two"]);
+}
+
+#[tokio::test]
 async fn a_table_of_partitions_is_one_resource() {
     let database = Database::new().await;
     database

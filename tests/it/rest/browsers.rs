@@ -51,8 +51,15 @@ async fn an_allowed_page_may_ask_write_and_read_the_answer() {
     assert_eq!(refused.problem(428), "version_required");
     for answer in [&made, &refused] {
         assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (SHOP, "Origin"));
-        for header in ["ETag", "Location", "Retry-After", "Rowbell-Cursor", "Rowbell-Xid", "Rowbell-Replayed"]
-        {
+        for header in [
+            "ETag",
+            "Location",
+            "Preference-Applied",
+            "Retry-After",
+            "Rowbell-Cursor",
+            "Rowbell-Xid",
+            "Rowbell-Replayed",
+        ] {
             assert!(answer.header("access-control-expose-headers").contains(header), "{header}");
         }
     }

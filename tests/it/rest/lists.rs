@@ -37,7 +37,7 @@ async fn filters_orders_and_pages() {
         ("open=is.false", &[2, 5]),
         ("open=is.unknown", &[3]),
         ("open=eq.true", &[1, 4]),
-        ("name=in.(a,d%29)", &[1, 4]),
+        ("name=in.(a,\"d)\")", &[1, 4]),
         ("name=in.(\"b,c\",\"d)\",\"say \\\"hi\\\"\")", &[2, 3, 4]),
         ("id=in.(1,5,77)", &[1, 5]),
         ("id=not.in.(1,5)", &[2, 3, 4]),

@@ -135,6 +135,35 @@ async fn the_token_opens_and_its_absence_is_told_after_the_upgrade() {
 }
 
 #[tokio::test]
+async fn a_token_may_be_shown_again_on_a_live_connection() {
+    let pong = json!({"type": "pong"});
+    let (auth, ping) = (r#"{"type":"auth","token":"s3cret"}"#, r#"{"type":"ping"}"#);
+    let open = Server::start().await;
+    let mut client = Client::welcomed(&open, "/feed").await;
+    client.say(r#"{"type":"auth","token":"anything"}"#).await;
+    assert_eq!(client.ask(ping).await, pong);
+    open.stop().await;
+    let mut server = Server::with(|wanted| wanted.config.token = Some("s3cret".into())).await;
+    for wrong in [
+        r#"{"type":"auth","token":"s3cre"}"#,
+        r#"{"type":"auth","token":""}"#,
+        r#"{"type":"auth","token":null}"#,
+        r#"{"type":"auth"}"#,
+    ] {
+        let mut client = Client::welcomed(&server, "/feed/orders?token=s3cret").await;
+        let asked = server.next_asked().await;
+        client.say(auth).await;
+        // Good news is no news.
+        assert_eq!(client.ask(ping).await, pong, "{wrong}");
+        client.say(wrong).await;
+        assert_eq!(client.error().await, "unauthorized", "{wrong}");
+        assert_eq!(client.close_code().await, 4401, "{wrong}");
+        asked.given_up().await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn one_session_too_many_is_told_so_until_there_is_room() {
     let server = Server::with(|wanted| wanted.config.feed.max_sessions = 2).await;
     let first = Client::welcomed(&server, "/feed").await;

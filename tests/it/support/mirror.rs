@@ -115,7 +115,7 @@ impl Mirror {
                 self.rows.retain(|(channel, _), _| *channel != change.channel);
                 return;
             }
-            Op::Resync | Op::Unwatch => return,
+            Op::Resync | Op::Unwatch | Op::Enter | Op::Leave => return,
             Op::Delete => self.rows.remove(&key),
             Op::Insert | Op::Update => {
                 let image = row.clone().unwrap_or(Value::Null);

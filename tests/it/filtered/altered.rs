@@ -1,0 +1,93 @@
+//! Tables that are altered under a filter: who cannot be told the truth starts over.
+
+use rowbell::feed::{Delivery, Opened, Start};
+use rowbell::words::frame::ResetReason;
+use rowbell::words::{FeedConfig, Topic};
+
+use crate::support::database::Database;
+use crate::support::feed::{Reader, RunningFeed};
+use crate::support::soon;
+
+const TABLE: &str = "create table orders (id integer primary key, branch integer, note text);
+    select rowbell.watch('orders'); insert into orders values (1, 3, 'a');";
+
+async fn reset(reader: &mut Reader) -> ResetReason {
+    loop {
+        match reader.step().await {
+            Some(Delivery::Frame(_)) => {}
+            Some(Delivery::Reset(reason)) => return reason,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_altered_column_starts_those_over_who_filter_by_it() {
+    for alteration in [
+        "alter table orders drop column branch",
+        "alter table orders rename column branch to office",
+        "alter table orders alter column branch type text",
+        "alter table orders alter column branch type bigint",
+    ] {
+        for write in ["update orders set note = 'b'", "select"] {
+            let database = Database::new().await;
+            database.run(TABLE).await;
+            let feed = RunningFeed::new(&database.connector, FeedConfig::default());
+            let mut live = Reader::open(&feed, "orders?branch=eq.3", Start::Now).await;
+            let mut other = Reader::open(&feed, "orders?note=neq.x", Start::Now).await;
+            database.run(alteration).await;
+            database.run(write).await;
+            assert_eq!(reset(&mut live).await, ResetReason::Schema, "{alteration}; {write}");
+            database.run("update orders set note = 'c'").await;
+            other.until(1).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn images_from_before_a_column_was_added_cannot_be_filtered_by_it() {
+    let database = Database::new().await;
+    database.run(TABLE).await;
+    let feed = RunningFeed::new(&database.connector, FeedConfig::default());
+    let early = Reader::open(&feed, "orders", Start::Now).await.cursor;
+    database.run("update orders set note = 'b'").await;
+    database.run("alter table orders add column kind text default 'k'").await;
+    let topic = "orders?kind=eq.k";
+    let mut resumed = Reader::open(&feed, topic, Start::After(early)).await;
+    assert_eq!(reset(&mut resumed).await, ResetReason::Schema);
+    let mut live = Reader::open(&feed, topic, Start::Now).await;
+    database.run("update orders set note = 'c'").await;
+    assert_eq!(live.until(1).await.told(), ["update 1"]);
+}
+
+#[tokio::test]
+async fn a_filter_that_cannot_be_meant_is_refused() {
+    let database = Database::new().await;
+    database
+        .run(
+            "create table orders (id integer primary key, at timestamptz, secret text, raw json, word text);
+            select rowbell.watch('orders', omit => '{secret}')",
+        )
+        .await;
+    let feed = RunningFeed::new(&database.connector, FeedConfig::default());
+    for (topic, code, told) in [
+        ("orders?branch=eq.3", "unknown_column", "it has id, at, raw"),
+        ("orders?secret=eq.3", "unknown_column", "it has id, at, raw"),
+        ("orders?id=eq.x", "bad_value", "integer"),
+        ("orders?raw=eq.1", "bad_filter", "raw is json"),
+        ("orders?at=gt.now", "bad_filter", "the time itself"),
+        ("orders?or=(id.eq.1,at.in.(Yesterday))", "bad_filter", "the time itself"),
+    ] {
+        for start in [Start::Now, Start::Snapshot] {
+            match soon(feed.subscribe(Topic::parse(topic).unwrap(), start)).await.unwrap() {
+                Opened::BadFilter(found, message) => {
+                    assert!(found == code && message.contains(told), "{topic}: {found}: {message}");
+                }
+                other => panic!("{topic}: {other:?}"),
+            }
+        }
+    }
+    let unknown = soon(feed.subscribe(Topic::parse("nothing?id=eq.3").unwrap(), Start::Now)).await.unwrap();
+    assert!(matches!(unknown, Opened::UnknownChannel(name) if name == "nothing"));
+    Reader::open(&feed, "orders?word=eq.now&at=lt.infinity", Start::Now).await;
+}

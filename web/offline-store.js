@@ -1,0 +1,237 @@
+// What survives a crash: operations, letters and totals, in IndexedDB.
+
+import { openDB } from './idb.js';
+
+/** @typedef {import('./protocol.js').Operation} Operation */
+/** @typedef {import('./protocol.js').Letter} Letter */
+/** @typedef {import('./protocol.js').Totals} Totals */
+
+/** Why something was not queued, or not saved. */
+export class OfflineError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {unknown} [cause]
+   */
+  constructor(code, message, cause) {
+    super(message, { cause });
+    this.name = 'OfflineError';
+    this.code = code;
+  }
+}
+
+/** @type {Totals} */
+const NOTHING = { done: 0, replayed: 0, dead: 0, rounds: 0, failures: 0 };
+
+export class Store {
+  /** @type {Promise<any> | null} */
+  #open = null;
+  #name;
+  #capacity;
+
+  /**
+   * @param {string} name
+   * @param {number} capacity
+   */
+  constructor(name, capacity) {
+    this.#name = name;
+    this.#capacity = capacity;
+  }
+
+  /** The database; opened anew after the browser closed it. */
+  #database() {
+    const forget = () => (this.#open = null);
+    this.#open ??= openDB(`${this.#name}-offline`, 1, {
+      upgrade(/** @type {any} */ database) {
+        const operations = database.createObjectStore('operations', { keyPath: 'seq', autoIncrement: true });
+        operations.createIndex('row', ['channel', 'id']);
+        database.createObjectStore('letters', { keyPath: 'seq' });
+        database.createObjectStore('totals');
+      },
+      // A later version of this code wants the database in another tab.
+      blocking: (/** @type {any} */ _from, /** @type {any} */ _to, /** @type {any} */ event) => (forget(), event.target.close()),
+      terminated: forget,
+    }).catch((/** @type {unknown} */ error) => {
+      forget();
+      throw error;
+    });
+    return this.#open;
+  }
+
+  /**
+   * One transaction: whole and on disk when this settles, or not done at all.
+   * @template T
+   * @param {(stores: Record<'operations' | 'letters' | 'totals', any>) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #write(work) {
+    for (let again = true; ; again = false) {
+      try {
+        const database = await this.#database();
+        const tx = database.transaction(['operations', 'letters', 'totals'], 'readwrite', { durability: 'strict' });
+        return await this.#inside(tx, work);
+      } catch (error) {
+        if (error instanceof OfflineError) throw error;
+        // Closed by the browser between two uses: nothing was begun.
+        const closed = error instanceof DOMException && error.name === 'InvalidStateError';
+        this.#open = null;
+        if (again && closed) continue;
+        const why = error instanceof Error ? error.message : String(error);
+        throw new OfflineError('not_saved', `not saved: ${why}`, error);
+      }
+    }
+  }
+
+  /**
+   * @template T
+   * @param {any} tx
+   * @param {(stores: Record<'operations' | 'letters' | 'totals', any>) => Promise<T>} work
+   */
+  async #inside(tx, work) {
+    const stores = {
+      operations: tx.objectStore('operations'),
+      letters: tx.objectStore('letters'),
+      totals: tx.objectStore('totals'),
+    };
+    try {
+      const value = await work(stores);
+      await tx.done;
+      return value;
+    } catch (error) {
+      tx.done.catch(() => {});
+      try {
+        tx.abort();
+      } catch {
+        // It is over already.
+      }
+      throw error;
+    }
+  }
+
+  /** @returns {Promise<Operation[]>} in order */
+  async operations() {
+    return (await this.#database()).getAll('operations');
+  }
+
+  /** @returns {Promise<Letter[]>} */
+  async letters() {
+    return (await this.#database()).getAll('letters');
+  }
+
+  /** @returns {Promise<Totals>} */
+  async totals() {
+    return { ...NOTHING, ...(await (await this.#database()).get('totals', 'totals')) };
+  }
+
+  /**
+   * Puts operations at the end, each after what is queued for its row.
+   * @param {Omit<Operation, 'seq'>[]} wanted
+   * @param {number[]} [letters] that become these
+   */
+  add(wanted, letters = []) {
+    return this.#write(async (stores) => {
+      if ((await stores.operations.count()) + wanted.length > this.#capacity) {
+        throw new OfflineError('queue_full', `not saved: ${this.#capacity} operations are queued already`);
+      }
+      const added = [];
+      for (const seq of letters) await stores.letters.delete(seq);
+      for (const one of wanted) {
+        const last = await stores.operations.index('row').openCursor([one.channel, one.id], 'prev');
+        const operation = behind(one, last?.value);
+        added.push({ ...operation, seq: await stores.operations.add(operation) });
+      }
+      return added;
+    });
+  }
+
+  /**
+   * Books what became of operations, all at once.
+   * @param {import('./protocol.js').Outcomes} outcomes
+   * @param {number} now milliseconds since 1970
+   * @returns {Promise<Letter[]>} the new ones
+   */
+  settle({ done, dead, again }, now) {
+    return this.#write(async ({ operations, letters, totals }) => {
+      const all = new Map((await operations.getAll()).map((/** @type {Operation} */ one) => [one.seq, one]));
+      const following = (/** @type {number} */ seq) => [...all.values()].filter(({ after }) => after === seq);
+      for (const { operation, version } of done) {
+        all.delete(operation.seq);
+        await operations.delete(operation.seq);
+        for (const { after: _, ...next } of following(operation.seq)) {
+          all.set(next.seq, { ...next, version });
+          await operations.put({ ...next, version });
+        }
+      }
+      for (const { seq, attempts } of again) {
+        if (all.has(seq)) await operations.put({ ...all.get(seq), attempts });
+      }
+      /** @type {Letter[]} */
+      const made = [];
+      const bury = async (/** @type {Operation} */ operation, /** @type {Record<string, any>} */ problem, /** @type {number} */ because) => {
+        const letter = { ...(all.get(operation.seq) ?? operation), problem, deadAt: now, ...(because && { because }) };
+        all.delete(operation.seq);
+        made.push(letter);
+        await operations.delete(operation.seq);
+        await letters.put(letter);
+        // What was made after it cannot be done without it.
+        for (const next of following(operation.seq)) await bury(next, SKIPPED, operation.seq);
+      };
+      for (const { operation, problem } of dead) await bury(operation, problem, 0);
+      const replayed = done.filter((one) => one.replayed).length;
+      await count(totals, { done: done.length, replayed, dead: made.length, rounds: 1 });
+      return made;
+    });
+  }
+
+  /** Counts a request that came to nothing. */
+  failed() {
+    return this.#write(({ totals }) => count(totals, { failures: 1 }));
+  }
+
+  /** @param {number} seq */
+  discard(seq) {
+    return this.#write(({ letters }) => letters.delete(seq));
+  }
+
+  async close() {
+    const open = this.#open;
+    this.#open = null;
+    (await open)?.close();
+  }
+}
+
+const SKIPPED = { code: 'skipped', status: 424, title: 'Skipped', detail: 'an earlier change of this row was refused' };
+
+/**
+ * @param {any} store
+ * @param {Partial<Totals>} more
+ */
+async function count(store, more) {
+  const totals = { ...NOTHING, ...(await store.get('totals')) };
+  for (const [name, number] of Object.entries(more)) totals[/** @type {keyof Totals} */ (name)] += number;
+  await store.put(totals, 'totals');
+}
+
+/**
+ * An operation behind the last one on its row, which leaves the version it will be based on.
+ * @param {Omit<Operation, 'seq'>} operation
+ * @param {Operation | undefined} last
+ * @returns {Omit<Operation, 'seq'>}
+ */
+function behind(operation, last) {
+  const { method, channel, id } = operation;
+  const row = `row ${id} of ${channel}`;
+  if (method === 'POST') {
+    if (last && last.method !== 'DELETE') throw new OfflineError('exists', `not saved: ${row} is queued already`);
+    return operation;
+  }
+  if (last?.method === 'DELETE') throw new OfflineError('not_found', `not saved: ${row} is to be deleted already`);
+  if (last) {
+    const { version: _, ...rest } = operation;
+    return { ...rest, after: last.seq };
+  }
+  if (operation.version === undefined) {
+    throw new OfflineError('version_required', `not saved: say from which version of ${row} it was made, or give the row as it was read`);
+  }
+  return operation;
+}
