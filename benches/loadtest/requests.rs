@@ -8,11 +8,11 @@ use futures::future::join_all;
 use rowbell::pg::link::Link;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio_postgres::{Row, Statement};
+use tokio_postgres::Statement;
 
 use crate::Scale;
 use crate::report::{Report, figure, median};
-use crate::stage::{Database, Stage};
+use crate::stage::Stage;
 
 const TABLE: &str = "create table items (id integer primary key, note text, qty integer, doc jsonb);
     select rowbell.watch('items');
@@ -52,49 +52,7 @@ pub async fn measure(stage: &Stage, scale: Scale, report: &mut Report) {
         ]);
     }
     report.table(&["clients", "REST, versioned writes/s", "bare prepared UPDATE/s", "ratio"], &rows);
-    flush(&database, rowbell.address, scale, report).await;
     report.bars("requests", "Versioned writes a second, by number of clients", &bars);
-}
-
-/// What a client does that was away: a hundred versioned writes in one request, against as many bare updates in one
-/// transaction.
-async fn flush(database: &Database, address: SocketAddr, scale: Scale, report: &mut Report) {
-    let mut client = Client::new(address, 1).await;
-    let link = database.link().await;
-    let update = link.client.prepare("update items set qty = qty + 1 where id = $1").await.expect("prepares");
-    let (mut ours, mut floor) = (Vec::new(), Vec::new());
-    for turn in 0..scale.pick(30, 2) {
-        let rows =
-            link.client.query("select id, version from items where id <= 100", &[]).await.expect("reads");
-        let operation = |row: &Row| {
-            let (id, version): (i32, i64) = (row.get(0), row.get(1));
-            format!(
-                r#"{{"method":"PATCH","channel":"items","id":"{id}","version":{version},"row":{{"qty":{turn}}}}}"#
-            )
-        };
-        let operations: Vec<String> = rows.iter().map(operation).collect();
-        let body = format!(r#"{{"atomic":false,"operations":[{}]}}"#, operations.join(","));
-        let begun = Instant::now();
-        let answer = client.send("POST", "/api/batch", "", &body).await;
-        ours.push(begun.elapsed().as_secs_f64() * 1000.0);
-        assert_eq!(answer.matches(r#""status":200"#).count(), rows.len(), "{answer}");
-        let begun = Instant::now();
-        link.client.batch_execute("begin").await.expect("begins");
-        for id in 1..=100_i32 {
-            link.client.execute(&update, &[&id]).await.expect("writes");
-        }
-        link.client.batch_execute("commit").await.expect("commits");
-        floor.push(begun.elapsed().as_secs_f64() * 1000.0);
-    }
-    let (ours, floor) = (median(&ours), median(&floor));
-    let head = [
-        "100 operations",
-        "POST /api/batch, each for itself, ms",
-        "100 bare updates in one transaction, ms",
-        "ratio",
-    ];
-    report
-        .table(&head, &[vec!["offline flush".to_owned(), figure(ours), figure(floor), figure(ours / floor)]]);
 }
 
 async fn updates(all: &[(Link, Statement, usize)], time: Duration) -> f64 {
@@ -154,14 +112,9 @@ impl Client {
     }
 
     async fn request(&mut self, method: &str, header: &str, body: &str) {
-        let path = format!("/api/items/{}", self.id);
-        self.send(method, &path, header, body).await;
-    }
-
-    /// One request; the body of its answer.
-    async fn send(&mut self, method: &str, path: &str, header: &str, body: &str) -> String {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{header}Content-Length: {}\r\n\r\n{body}",
+            "{method} /api/items/{} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{header}Content-Length: {}\r\n\r\n{body}",
+            self.id,
             body.len()
         );
         self.http.get_mut().write_all(request.as_bytes()).await.expect("is sent");
@@ -178,8 +131,7 @@ impl Client {
                 None => break,
             }
         }
-        let mut answer = vec![0; length];
-        self.http.read_exact(&mut answer).await.expect("an answer");
-        String::from_utf8(answer).expect("text")
+        let mut row = vec![0; length];
+        self.http.read_exact(&mut row).await.expect("a row");
     }
 }
