@@ -26,6 +26,11 @@ impl Door {
         Self { token: config.token.clone(), allow_origin, loopback: is_loopback(bound.ip()) }
     }
 
+    /// True when requests need the token.
+    pub fn is_guarded(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// True when the request carries the token: `Authorization: Bearer …`, or the one from the URL, because a
     /// browser cannot set a header on a WebSocket.
     pub fn admits(&self, headers: &HeaderMap, from_url: Option<&str>) -> bool {

@@ -1,10 +1,12 @@
 //! REST, from the socket to the table and back.
 
 mod altered;
+mod attacks;
 mod batch;
 mod broken;
 mod browsers;
 mod business;
+mod described;
 mod filters;
 mod idempotency;
 mod lists;
@@ -13,5 +15,6 @@ mod names;
 mod outage;
 mod races;
 mod refusals;
+mod statements;
 mod values;
 mod writes;
