@@ -6,6 +6,7 @@ mod broken;
 mod browsers;
 mod business;
 mod filters;
+mod history;
 mod idempotency;
 mod lists;
 mod merge;

@@ -7,6 +7,7 @@ mod claim;
 mod each;
 mod filter;
 mod fit;
+mod history;
 mod judge;
 mod key;
 mod known;
@@ -23,6 +24,7 @@ mod table;
 mod write;
 
 pub use batch::{Limits, Operation, Outcome, Undone};
+pub use history::{AsOf, History, Moment, Page};
 pub use judge::{Made, RowFilter, Verdict, judge_all};
 pub use list::List;
 pub use plan::{Change, Strategy, Verb};
