@@ -1,10 +1,12 @@
 //! REST, from the socket to the table and back.
 
 mod altered;
+mod attacks;
 mod batch;
 mod broken;
 mod browsers;
 mod business;
+mod described;
 mod filters;
 mod history;
 mod idempotency;
@@ -14,5 +16,6 @@ mod names;
 mod outage;
 mod races;
 mod refusals;
+mod statements;
 mod values;
 mod writes;

@@ -250,6 +250,18 @@ test('callbacks are called one after the other, and one that throws ends it', as
   assert.match((await soon('the end', end)).message, /enough/);
 });
 
+test('a token is renewed on the live connection before it ends', async (t) => {
+  let asked = 0;
+  const at = await stage(t, { getToken: () => ({ token: `token ${++asked}`, expiresAt: Date.now() + 1500 }) });
+  const rows = at.client.collection(at.name);
+  await rows.ready;
+  await until('three tokens', () => asked >= 3);
+  await at.sql("insert into $T values (1, 'a')");
+  await until('the row', () => rows.has('1'));
+  assert.equal(at.proxy.connections, 1);
+  assert.deepEqual(at.errors, []);
+});
+
 test('modules are served as they are, and asked for each time', async () => {
   for (const name of fs.readdirSync(new URL('..', import.meta.url)).filter((name) => name.endsWith('.js'))) {
     const answer = await fetch(`${server.url}/web/${name}`);

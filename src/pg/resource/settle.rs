@@ -121,7 +121,7 @@ fn settable(table: &Table) -> impl Iterator<Item = &Column> {
 /// The value a client wants a column to have; none where it wants none.
 fn wanted<'a>(column: &Column, change: &'a Change, base: Option<&str>) -> Option<Cow<'a, str>> {
     let sent = change.row.get(&column.name)?;
-    if change.verb == Verb::Patch && column.holds.is_json() && sent.trim_start().starts_with('{') {
+    if change.verb == Verb::Patch && column.holds_json() && sent.trim_start().starts_with('{') {
         // Nested too deeply to be patched: taken as it is, which can only conflict.
         return Some(patched(base, sent).map_or(Cow::Borrowed(sent), Cow::Owned));
     }

@@ -156,6 +156,23 @@ async fn scribble(database: std::sync::Arc<Database>, mut random: StdRng, rounds
     }
 }
 
+/// However much was deleted, there are rows to pass.
+async fn fill(database: &Database, random: &mut StdRng) {
+    for id in 100..130 {
+        let pairs: Vec<_> =
+            COLUMNS.iter().map(|(name, values, _)| (*name, *values.choose(random).expect("some"))).collect();
+        let names: Vec<_> = pairs.iter().map(|(name, _)| *name).collect();
+        let values: Vec<_> = pairs.iter().map(|(_, value)| *value).collect();
+        database
+            .run(&format!(
+                "insert into things (id, {}) values ({id}, {})",
+                names.join(", "),
+                values.join(", ")
+            ))
+            .await;
+    }
+}
+
 struct Follower {
     topic: String,
     since: Cursor,
@@ -232,22 +249,7 @@ async fn a_list_and_its_feed_never_disagree() {
     for writer in writers {
         writer.await.expect("writes");
     }
-    // However much was deleted, there are rows to pass.
-    for id in 100..130 {
-        let pairs: Vec<_> = COLUMNS
-            .iter()
-            .map(|(name, values, _)| (*name, *values.choose(&mut random).expect("some")))
-            .collect();
-        let names: Vec<_> = pairs.iter().map(|(name, _)| *name).collect();
-        let values: Vec<_> = pairs.iter().map(|(_, value)| *value).collect();
-        database
-            .run(&format!(
-                "insert into things (id, {}) values ({id}, {})",
-                names.join(", "),
-                values.join(", ")
-            ))
-            .await;
-    }
+    fill(&database, &mut random).await;
     let end = api.get("/api/things?limit=10000").await.expect(200);
     let end = Cursor::parse(end.header("rowbell-cursor")).expect("a cursor");
     let mut matched = 0;

@@ -48,7 +48,7 @@ async fn what_is_wrong_with_a_frame_is_told_and_the_session_stays() {
         (r#"{"type":"subscribe","topic":7}"#.to_owned(), "bad_frame"),
         (r#"{"type":"subscribe","topic":""}"#.to_owned(), "unknown_channel"),
         (r#"{"type":"subscribe","topic":"Orders"}"#.to_owned(), "unknown_channel"),
-        (r#"{"type":"subscribe","topic":"orders?a=eq.1"}"#.to_owned(), "bad_filter"),
+        (r#"{"type":"subscribe","topic":"orders?a=1"}"#.to_owned(), "bad_filter"),
         (r#"{"type":"subscribe","topic":"orders","snapshot":true,"since":"x"}"#.to_owned(), "bad_value"),
         (r#"{"type":"subscribe","topic":"orders","since":"x"}"#.to_owned(), "bad_value"),
         (format!(r#"{{"type":"subscribe","topic":"orders","since":"{cut}"}}"#), "bad_value"),
@@ -101,8 +101,8 @@ async fn the_url_may_ask_for_what_is_not_served() {
         ("/feed/Orders", "unknown_channel"),
         ("/feed/orders,", "unknown_channel"),
         ("/feed/%20", "unknown_channel"),
-        ("/feed/orders?branch_id=eq.3", "bad_filter"),
-        ("/feed/orders%3Fbranch_id=eq.3", "bad_filter"),
+        ("/feed/orders?branch_id=3", "bad_filter"),
+        ("/feed/orders%3Fbranch_id=3", "bad_filter"),
     ] {
         let mut client = Client::welcomed(&server, path).await;
         assert_eq!(client.error().await, code, "{path}");
