@@ -8,6 +8,7 @@ mod answer;
 mod batch;
 mod body;
 mod counting;
+mod history;
 mod openapi;
 mod operations;
 mod refused;
@@ -115,6 +116,7 @@ impl Rest {
             (Target::Rows { .. }, "GET" | "HEAD") => self.list(request).await,
             (Target::Rows { .. }, "POST") => self.create(request).await,
             (Target::Row { .. }, "GET" | "HEAD") => self.read(request).await,
+            (Target::History { .. }, "GET" | "HEAD") => self.history(request).await,
             (Target::Row { .. }, "PUT") => self.replace(request).await,
             (Target::Row { .. }, "PATCH") => self.change(Verb::Patch, request).await,
             (Target::Row { .. }, "DELETE") => self.change(Verb::Delete, request).await,
@@ -160,7 +162,9 @@ impl Rest {
     }
 
     async fn read(&self, request: Request) -> Result<Response, Problem> {
-        request::refuse_parameters(&request.query)?;
+        if let Some(moment) = history::moment(&request.query)? {
+            return self.row_as_of(request, moment).await;
+        }
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
         let row = self

@@ -8,6 +8,8 @@ use super::filter::{BadQuery, Filter, read_name, split_names};
 pub const DEFAULT_LIMIT: u32 = 100;
 /// The most rows a list may ask for.
 pub const LARGEST_LIMIT: u32 = 10_000;
+/// The most changes of one row that are told at once.
+pub const LARGEST_HISTORY: u32 = 1_000;
 
 /// Columns of one order.
 const MOST_ORDERINGS: usize = 32;

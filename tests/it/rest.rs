@@ -8,6 +8,7 @@ mod browsers;
 mod business;
 mod described;
 mod filters;
+mod history;
 mod idempotency;
 mod lists;
 mod merge;

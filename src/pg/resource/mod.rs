@@ -8,6 +8,7 @@ mod each;
 mod described;
 mod filter;
 mod fit;
+mod history;
 mod judge;
 mod key;
 mod known;
@@ -26,6 +27,7 @@ mod write;
 
 pub use batch::{Limits, Operation, Outcome, Undone};
 pub use described::{DescribedColumn, DescribedTable, Kind};
+pub use history::{AsOf, History, Moment, Page};
 pub use judge::{Made, RowFilter, Verdict, judge_all};
 pub use list::List;
 pub use plan::{Change, Strategy, Verb};
