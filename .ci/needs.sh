@@ -66,6 +66,9 @@ has_node() {
     command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 18 ? 0 : 1)' 2>/dev/null
 }
 
+# Debian's python3 cannot make environments without the package python3-venv.
+has_python() { python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
+
 # The tests of web/ need it: its modules run on 20 and later.
 has_node_20() {
     command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null
@@ -77,7 +80,7 @@ has_chromium() {
         [ -x '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome' ]
 }
 
-# Names of missing things, as words: compiler, postgres, node, curl, chromium.
+# Names of missing things, as words: compiler, postgres, node, curl, chromium, python.
 missing() {
     local thing
     for thing in "$@"; do
@@ -87,6 +90,7 @@ missing() {
             node) has_node || echo node ;;
             curl) command -v curl >/dev/null || echo curl ;;
             chromium) has_chromium || echo chromium ;;
+            python) has_python || echo python ;;
         esac
     done
 }
@@ -123,6 +127,7 @@ need_machine() {
             node) apt_install nodejs npm ;;
             curl) apt_install curl ;;
             chromium) apt_install chromium ;;
+            python) apt_install python3-venv ;;
         esac || die "could not install what is missing: $thing"
     done
     wanted=$(missing "$@") || exit 1
@@ -138,6 +143,7 @@ explain() {
             node) debian+=' nodejs npm' fedora+=' nodejs npm' brew+=' node' ;;
             curl) debian+=' curl' fedora+=' curl' brew+=' curl' ;;
             chromium) debian+=' chromium' fedora+=' chromium' brew+=' --cask google-chrome' ;;
+            python) debian+=' python3-venv' fedora+=' python3' brew+=' python@3.13' ;;
         esac
     done
     local lines=("Debian, Ubuntu: apt-get update && apt-get install -y$debian   (as root)" "Fedora: dnf install$fedora   (as root)")

@@ -935,6 +935,61 @@ END;
 
 COMMENT ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) IS 'The way from one position to another: how far it goes this time (to a tick where there are more than `ahead` rows), the highest transaction on it, and steps of about `step` rows: up to the transaction `boundary`, commits whose last number is below `next_seq`. The last step goes to the goal.';
 
+CREATE FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) RETURNS TABLE(xid xid8, seq bigint, channel text, op text, row_id text, version bigint, "row" json, old json, logged_at timestamp with time zone, actor text, branch text, wanted boolean)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+( SELECT l.xid,
+     l.seq,
+     l.channel,
+     l.op,
+     l.row_id,
+     l.version,
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l."row"
+             ELSE NULL::json
+         END AS "case",
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l.old
+             ELSE NULL::json
+         END AS "case",
+     l.logged_at,
+     l.actor,
+     l.branch,
+     ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels)))
+    FROM rowbell.sync_log l
+   WHERE ((l.xid = ANY (stretch.besides)) AND (l.xid < stretch.from_xid) AND pg_visible_in_snapshot(l.xid, stretch.until))
+   ORDER BY l.xid, l.seq)
+ UNION ALL
+ ( SELECT l.xid,
+     l.seq,
+     l.channel,
+     l.op,
+     l.row_id,
+     l.version,
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l."row"
+             ELSE NULL::json
+         END AS "case",
+         CASE
+             WHEN ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels))) THEN l.old
+             ELSE NULL::json
+         END AS "case",
+     l.logged_at,
+     l.actor,
+     l.branch,
+     ((stretch.channels IS NULL) OR (l.channel = ANY (stretch.channels)))
+    FROM rowbell.sync_log l
+   WHERE ((l.xid >= stretch.from_xid) AND (l.xid < stretch.below) AND pg_visible_in_snapshot(l.xid, stretch.until))
+   ORDER BY l.xid, l.seq)
+ LIMIT stretch.most;
+END;
+
+COMMENT ON FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) IS 'Rows of a range of the log as they were logged, transaction by transaction, with their images.';
+
 CREATE FUNCTION rowbell.timeline() RETURNS integer
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1616,6 +1671,8 @@ REVOKE ALL ON FUNCTION rowbell.ring(channel text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.ring_catalog() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step bigint, ahead bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
 

@@ -26,6 +26,11 @@ impl Door {
         Self { token: config.token.clone(), allow_origin, loopback: is_loopback(bound.ip()) }
     }
 
+    /// True when requests need the token.
+    pub fn is_guarded(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// True when the request carries the token: `Authorization: Bearer …`, or the one from the URL, because a
     /// browser cannot set a header on a WebSocket.
     pub fn admits(&self, headers: &HeaderMap, from_url: Option<&str>) -> bool {
@@ -41,6 +46,12 @@ impl Door {
     /// The same for a request that can only show it in the header.
     pub fn check_token(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if self.admits(headers, None) { Ok(()) } else { Err(Problem::unauthorized()) }
+    }
+
+    /// True where who passed the token check may also change what is watched. Without a token that is everyone, so
+    /// then only where nobody but this machine can connect.
+    pub fn admits_operators(&self) -> bool {
+        self.token.is_some() || self.loopback
     }
 
     /// The origin of a page of another site that may talk to this server; none for our own and for who is no page.
@@ -250,6 +261,14 @@ mod tests {
         }
         assert!(!bound.knows_host(&headers(&[])));
         assert!(!bound.knows_host(&headers(&[("host", "localhost"), ("host", "localhost")])));
+    }
+
+    #[test]
+    fn operators_need_a_token_where_others_can_connect() {
+        assert!(
+            door("127.0.0.1:0", None).admits_operators() && door("0.0.0.0:0", Some("t")).admits_operators()
+        );
+        assert!(!door("0.0.0.0:0", None).admits_operators());
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod problem;
 pub mod auth;
 pub mod socket;
 pub mod rest;
+pub mod operate;
 pub mod server;
 pub mod client;
 pub mod cli;

@@ -12,6 +12,7 @@ use warp::Filter;
 
 use crate::auth::Door;
 use crate::feed::{Feed, Keeper, Listener};
+use crate::operate::{self, Operators};
 use crate::pg::connect::Connector;
 use crate::pg::pool::{Naming, Pool, PoolOptions};
 use crate::pg::resource::Resources;
@@ -26,6 +27,8 @@ const LISTENER_AWAY: Duration = Duration::from_secs(30);
 /// A node whose database has been looked at and found fit; nothing runs yet.
 pub struct Server {
     config: ServeConfig,
+    /// For what needs a connection of its own.
+    connector: Connector,
     pool: Pool,
     /// For requests, apart from those who catch up: neither may starve the other.
     requests: Pool,
@@ -50,7 +53,7 @@ impl Server {
         let requests = connector.pool(request_pool(&config))?;
         let keeper = Keeper::new(listen.clone(), config.keeper.clone());
         let (feed, listener) = Feed::new(config.feed.clone(), listen, pool.clone());
-        Ok(Self { config, pool, requests, feed, listener, keeper })
+        Ok(Self { config, connector, pool, requests, feed, listener, keeper })
     }
 
     /// Serves until `shutdown`; sessions are sent away with 1001. An error means the database stopped being fit.
@@ -62,13 +65,16 @@ impl Server {
         let keeping = tokio::spawn(self.keeper.run(stop_feed.clone()));
         let mut listening = tokio::spawn(self.listener.run(stop_feed.clone()));
         let door = Arc::new(Door::new(&self.config, bound));
+        let pool = self.pool.clone();
         let probe = Arc::new(DatabaseProbe { pool: self.pool, feed: self.feed.clone() });
         let feed = Arc::new(self.feed);
         let stuck = self.config.feed.stuck;
         let edge = Edge::new(feed, probe, Arc::clone(&door), self.config.feed, stop_edge.clone());
         let resources = Resources::new(self.requests, self.config.rest.answer_limit);
         let rest = rest::routes(Rest::new(resources, Arc::clone(&door), self.config.rest));
-        let routes = socket::guarded(door, socket::routes(edge.clone()).or(rest).unify());
+        let operators = operate::routes(Operators::new(Arc::clone(&door), pool, self.connector));
+        let routes = socket::routes(edge.clone()).or(rest).unify().or(operators).unify();
+        let routes = socket::guarded(door, routes);
         let stopped = |error| Err(Error::unexpected("the listener stopped").with_source(error));
         let ended = tokio::select! {
             () = socket::serve(tcp, routes, stuck, stop_edge.clone()) => None,
@@ -130,15 +136,21 @@ impl Probe for DatabaseProbe {
 
     fn database(&self) -> BoxFuture<'_, Database> {
         async {
-            let usage =
-                async { catalog::queue_usage(&*self.pool.client("could not ask the database").await?).await };
-            let queue_usage = usage.await.ok();
+            let numbers = async {
+                let client = self.pool.client("could not ask the database").await?;
+                let (usage, size) = tokio::join!(catalog::queue_usage(&client), retention::log_size(&client));
+                Ok::<_, Error>((usage?, size?))
+            };
+            let (queue_usage, log) = numbers.await.ok().unzip();
+            let (log_bytes, retention) = log.unzip();
             let status = self.pool.status();
             Database {
                 pool_size: status.size,
                 pool_available: status.available,
                 pool_waiting: status.waiting,
                 queue_usage,
+                log_bytes,
+                retention,
             }
         }
         .boxed()

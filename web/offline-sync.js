@@ -23,6 +23,8 @@ export { OfflineError, OptimisticView };
 const MOST = 500;
 const LONGEST_PAUSE = 30_000;
 const PATIENCE = 120_000;
+/** Longest wait for it once the network is back: it may have been sent into the old one. Keys make a repeat harmless. */
+const GRACE = 2_000;
 
 export class OfflineQueue {
   /** Operations that wait, in order. @type {Operation[]} */
@@ -48,6 +50,8 @@ export class OfflineQueue {
   #tries = 0;
   /** Ends a pause. @type {() => void} */
   #resume = () => {};
+  /** Breaks off the request on its way. @type {AbortController | null} */
+  #onItsWay = null;
   /** @type {(() => void)[]} */
   #ends = [];
 
@@ -250,10 +254,11 @@ export class OfflineQueue {
     this.#drain();
   }
 
-  /** Ends a pause, and lets the next be short: a request on its way may be one that fails for the old reason. */
+  /** Ends a pause, and lets the next be short: a request on its way may be one that fails for the old reason, or never. */
   #hurry() {
     this.#tries = 0;
     this.#resume();
+    breakOff(this.#onItsWay, GRACE);
   }
 
   /** @param {unknown} error */
@@ -320,13 +325,18 @@ export class OfflineQueue {
     if (actor) headers.set('rowbell-actor', encodeURIComponent(actor));
     if (branch) headers.set('rowbell-branch', encodeURIComponent(branch));
     let answer, told;
+    this.#onItsWay = new AbortController();
+    const { signal } = this.#onItsWay;
+    const late = breakOff(this.#onItsWay, PATIENCE);
     try {
-      const signal = AbortSignal.timeout(PATIENCE);
       answer = await this.#request('/api/batch', { method: 'POST', headers, body, signal });
       told = await answer.json();
     } catch {
       // Whether it was done is not known, and need not be: the keys say so the next time.
       return this.#later('waiting', 0);
+    } finally {
+      clearTimeout(late);
+      this.#onItsWay = null;
     }
     if (answer.ok && told.results?.length === sent.length) return this.#book(outcomesOf(sent, told.results, attempts));
     if (answer.status === 401) return this.#later('unauthorized', 0);
@@ -372,4 +382,17 @@ export class OfflineQueue {
     });
     this.#resume = () => {};
   }
+}
+
+/**
+ * Ends a request in a while, if it is not over by then.
+ * @param {AbortController | null} request
+ * @param {number} milliseconds
+ */
+function breakOff(request, milliseconds) {
+  if (!request) return;
+  const timer = setTimeout(() => request.abort(), milliseconds);
+  // In Node, where nobody need wait for it.
+  /** @type {any} */ (timer).unref?.();
+  return timer;
 }

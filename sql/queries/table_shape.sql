@@ -48,7 +48,21 @@ select
         from pg_collation l
         join pg_namespace s on s.oid = l.collnamespace
         where l.oid = a.attcollation
-    ) as collation
+    ) as collation,
+    -- The kind of JSON that to_json makes of its values; what casts to json of the user's own make, only they know.
+    case
+        when base.oid in ('json'::regtype, 'jsonb'::regtype) or base.typtype = 'c' then 'any'
+        when base.oid >= 16384 and exists (
+            select from pg_cast k
+            where k.castsource = base.oid and k.casttarget = 'json'::regtype and k.castmethod = 'f'
+        ) then 'any'
+        when base.typcategory = 'A' then 'array'
+        when base.oid = 'boolean'::regtype then 'truth'
+        when base.oid in ('smallint'::regtype, 'integer'::regtype) then 'number'
+        when base.oid in ('bigint'::regtype, 'numeric'::regtype, 'real'::regtype, 'double precision'::regtype)
+            then 'number or text'
+        else 'text'
+    end as takes
 from rowbell.channel c
 cross join lateral (select rowbell.key_columns(c."table") as columns) key
 join pg_class r on r.oid = c."table"
@@ -57,11 +71,11 @@ join pg_attribute a on a.attrelid = c."table" and a.attnum > 0 and not a.attisdr
 -- Of a domain, and of a domain over a domain.
 cross join lateral (
     with recursive way as (
-        select y.oid, y.typbasetype, y.typcategory from pg_type y where y.oid = a.atttypid
+        select y.oid, y.typbasetype, y.typcategory, y.typtype from pg_type y where y.oid = a.atttypid
         union all
-        select y.oid, y.typbasetype, y.typcategory from way w join pg_type y on y.oid = w.typbasetype
+        select y.oid, y.typbasetype, y.typcategory, y.typtype from way w join pg_type y on y.oid = w.typbasetype
     )
-    select w.oid, w.typcategory from way w where w.typbasetype = 0
+    select w.oid, w.typcategory, w.typtype from way w where w.typbasetype = 0
 ) base
 where c.channel = $1 and a.attname <> all (c.omit)
 order by a.attnum

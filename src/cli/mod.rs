@@ -1,6 +1,7 @@
 //! Floor 5: the command line.
 
 mod database;
+mod history;
 mod migrate;
 mod prune;
 mod seed;
@@ -22,6 +23,7 @@ Examples:
   rowbell watch public.orders --omit internal_note
   rowbell serve --database-url postgresql://me@db/shop
   rowbell tail orders                            see every change as it commits
+  rowbell history orders 51                      see what became of one row, and who did it
   rowbell seed                                   fill the business tables with a shop chain
 
 Exit status: 0 good, 1 failed, 2 wrong use.";
@@ -50,6 +52,8 @@ enum Command {
     Channels(watch::Channels),
     /// Print changes as they commit.
     Tail(tail::Tail),
+    /// Print what happened to one row.
+    History(history::History),
     /// Empty what is past retention now.
     Prune(prune::Prune),
 }
@@ -90,6 +94,7 @@ fn run(command: Command) -> Result<()> {
             Command::Unwatch(unwatch) => unwatch.run().await,
             Command::Channels(channels) => channels.run().await,
             Command::Tail(tail) => tail.run().await,
+            Command::History(history) => history.run().await,
             Command::Prune(prune) => prune.run().await,
         }
     })
@@ -125,6 +130,8 @@ mod tests {
             "version_column",
             "replica",
             "since",
+            "before",
+            "limit",
             "keep",
             "json",
             "snapshot",

@@ -159,7 +159,13 @@ fn line(commit: &Commit, change: &Change) -> String {
     let time = commit.at.get(11..23).unwrap_or(&commit.at);
     let id = change.id.as_deref().unwrap_or("-");
     let mut line = format!("{time}  {}  {:8}  {id}", change.channel, change.op);
-    let details = match (&change.row, &change.old) {
+    line.push_str(&details(change.row.as_ref(), change.old.as_ref()));
+    finished(line, commit.actor.as_deref(), commit.branch.as_deref())
+}
+
+/// What changed, after two blanks; nothing where that is not told.
+pub(super) fn details(row: Option<&Map<String, Value>>, old: Option<&Map<String, Value>>) -> String {
+    let details = match (row, old) {
         (Some(row), Some(old)) => pairs(
             old.iter()
                 .map(|(name, was)| (name, format!("{was} -> {}", row.get(name).unwrap_or(&Value::Null)))),
@@ -169,14 +175,15 @@ fn line(commit: &Commit, change: &Change) -> String {
         }
         (None, None) => String::new(),
     };
-    if !details.is_empty() {
-        line.push_str("  ");
-        line.push_str(&details);
-    }
-    if let Some(actor) = &commit.actor {
+    if details.is_empty() { details } else { format!("  {details}") }
+}
+
+/// A line with who wrote from where at its end.
+pub(super) fn finished(mut line: String, actor: Option<&str>, branch: Option<&str>) -> String {
+    if let Some(actor) = actor {
         line.push_str(&format!("  by {actor}"));
     }
-    if let Some(branch) = &commit.branch {
+    if let Some(branch) = branch {
         line.push_str(&format!("  in {branch}"));
     }
     // A row may hold anything; a terminal obeys control characters.

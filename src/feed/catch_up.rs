@@ -4,21 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Shared;
 use super::backoff::Backoff;
-use crate::pg::catch_up::{Stride, Walk};
+use crate::pg::catch_up::{Chunk, Stride, Walk};
 use crate::pg::log::Channels;
 use crate::pg::resource::RowFilter;
 use crate::words::frame::{CommitsEncoder, ResetReason};
-use crate::words::{Change, CommitHead, Cursor, Error, Op, Snapshot, Topic};
+use crate::words::{Change, CommitHead, Cursor, Error, Op, Result, Snapshot, Topic};
 
 /// A walk through the log on its way into frames.
 ///
-/// Between two reads it holds one unfinished part of a frame, and neither connection nor snapshot.
+/// While the client takes what was read, the next read is under way. Besides its two chunks it holds one unfinished
+/// part of a frame, and between reads neither connection nor snapshot.
 #[derive(Debug)]
 pub(super) struct CatchUp {
-    walk: Walk,
+    /// The read that is under way; none before the first, and while the database is away.
+    ahead: Option<AbortOnDropHandle<(Walk, Result<Chunk>)>>,
+    /// The walk while no read is under way.
+    walk: Option<Walk>,
     until: Arc<Cursor>,
     encoder: CommitsEncoder,
     /// The frame holds changes already, or parts of it have left.
@@ -64,12 +69,13 @@ impl CatchUp {
         let walk = walk.filtered(filter.cloned());
         let encoder = CommitsEncoder::new(topic, shared.config.frame_limit);
         let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
-        Self { walk, until, encoder, begun: false, ended: false, backoff }
+        Self { ahead: None, walk: Some(walk), until, encoder, begun: false, ended: false, backoff }
     }
 
     /// Reads on. While the database is away it waits and tries again, from where it was.
     pub(super) async fn step(&mut self, shared: &Shared, topic: &Topic) -> Step {
-        let chunk = match self.walk.read(&shared.pool).await {
+        self.read_ahead(shared);
+        let chunk = match self.next_chunk().await {
             Ok(chunk) => chunk,
             Err(error) if error.is_unavailable() => {
                 log::warn!("a subscriber's read of the log broke off and is repeated: {}", error.report());
@@ -84,6 +90,9 @@ impl CatchUp {
         }
         if chunk.altered {
             return Step::Reset(ResetReason::Schema);
+        }
+        if chunk.reached.as_ref() != Some(&self.until.snapshot) {
+            self.read_ahead(shared);
         }
         let mut parts = Parts::new();
         for (head, change) in &chunk.changes {
@@ -102,6 +111,26 @@ impl CatchUp {
             parts.push(self.finish(shared, topic, Arc::new(cursor)));
         }
         Step::On(parts)
+    }
+
+    /// Begins the next read, unless one is under way.
+    fn read_ahead(&mut self, shared: &Shared) {
+        let Some(mut walk) = self.walk.take() else { return };
+        let pool = shared.pool.clone();
+        let read = async move {
+            let chunk = walk.read(&pool).await;
+            (walk, chunk)
+        };
+        self.ahead = Some(AbortOnDropHandle::new(tokio::spawn(read)));
+    }
+
+    /// What the read under way brings.
+    async fn next_chunk(&mut self) -> Result<Chunk> {
+        let stopped = || Error::unexpected("a read of the log did not come to its end");
+        let (walk, chunk) =
+            self.ahead.take().ok_or_else(stopped)?.await.map_err(|error| stopped().with_source(error))?;
+        self.walk = Some(walk);
+        chunk
     }
 
     /// Puts a change into the frame; a reason where the client must start over instead.

@@ -209,6 +209,17 @@ impl Hub {
         self.state().topics.len()
     }
 
+    /// The topics most listened to, with how many listen.
+    pub fn listened(&self, most: usize) -> Vec<(String, usize)> {
+        let counted =
+            |(topic, stream): (&Topic, &Stream)| (topic.text().to_owned(), stream.tx.receiver_count());
+        let mut all: Vec<_> =
+            self.state().topics.iter().map(counted).filter(|(_, count)| *count > 0).collect();
+        all.sort_by(|(one, few), (other, many)| many.cmp(few).then_with(|| one.cmp(other)));
+        all.truncate(most);
+        all
+    }
+
     /// For how long the listening connection has been away.
     pub fn away_for(&self) -> Option<Duration> {
         self.state().away_since.map(|since| since.elapsed())

@@ -197,6 +197,11 @@ impl Feed {
         self.0.hub.topics()
     }
 
+    /// The topics most listened to, up to `most`, with how many subscriptions each has on this node.
+    pub fn listened(&self, most: usize) -> Vec<(String, usize)> {
+        self.0.hub.listened(most)
+    }
+
     /// For how long the listening connection has been away; none while it is there.
     pub fn away_for(&self) -> Option<Duration> {
         self.0.hub.away_for()

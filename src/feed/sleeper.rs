@@ -12,14 +12,14 @@ use crate::pg::link::Link;
 use crate::words::{Result, Xid};
 
 /// How often it is looked whether writers wait for one another, and how many commits make that worth a look.
-const QUEUE_AGE: Duration = Duration::from_secs(1);
-const QUEUE_COMMITS: usize = 20;
+const QUEUE_AGE: Duration = Duration::from_millis(100);
+const QUEUE_COMMITS: usize = 10;
 
 /// The listener's mode, and what its connection holds for it.
 #[derive(Debug)]
 pub struct Sleeper {
     mode: Mode,
-    /// When it last began to fall asleep.
+    /// When it last began to try for locks, or to wait until the fence is passed.
     since: Instant,
     /// Channels whose bells the connection hears.
     heard: BTreeSet<Arc<str>>,
@@ -142,7 +142,8 @@ impl Sleeper {
         if self.mode == before {
             return;
         }
-        if self.mode == Mode::Locking {
+        // Each of the two has its own time of quick looks: on a busy machine the locks may take longer than that.
+        if matches!(self.mode, Mode::Locking | Mode::Settling) {
             self.since = Instant::now();
         }
         if self.mode == Mode::Pulling {

@@ -69,7 +69,8 @@ pub struct Subscription {
     /// The rows it begins with, while there are more.
     rows: Option<Frames>,
     /// The log between `cursor` and `place.position`, while there is something in it.
-    behind: Option<CatchUp>,
+    /// In a box, because most have nothing there.
+    behind: Option<Box<CatchUp>>,
     /// Parts of frames that wait to be handed out; with each that ends a frame the cursor after it.
     parts: VecDeque<(Bytes, Option<Arc<Cursor>>)>,
     /// What ends the subscription once the parts are handed out.
@@ -154,7 +155,8 @@ impl Subscription {
             }
             let end = match (self.end.take(), self.behind.take()) {
                 (Some(end), _) => Some(end),
-                (None, Some(behind)) => self.read_on(behind).await,
+                // Boxed, or those that are live would keep room for it.
+                (None, Some(behind)) => Box::pin(self.read_on(behind)).await,
                 (None, None) => self.listen().await,
             };
             if end.is_some() {
@@ -189,8 +191,9 @@ impl Subscription {
             return;
         }
         self.shared.stats.catch_ups.add(1);
-        self.behind =
-            Some(CatchUp::new(&self.shared, &self.topic, self.filter.as_ref(), &self.cursor.snapshot, until));
+        let behind =
+            CatchUp::new(&self.shared, &self.topic, self.filter.as_ref(), &self.cursor.snapshot, until);
+        self.behind = Some(Box::new(behind));
     }
 
     /// Holds the parts of one frame, of which the last carries the cursor.
@@ -250,7 +253,7 @@ impl Subscription {
     }
 
     /// Reads the log once more.
-    async fn read_on(&mut self, mut behind: CatchUp) -> Option<Delivery> {
+    async fn read_on(&mut self, mut behind: Box<CatchUp>) -> Option<Delivery> {
         match behind.step(&self.shared, &self.topic).await {
             Step::On(parts) => {
                 self.parts.extend(parts);

@@ -20,7 +20,8 @@ const BACKEND_WAITS: &str = include_str!("../../sql/queries/backend_waits.sql");
 #[derive(Debug, Clone, Copy)]
 pub struct Backend {
     pid: i32,
-    started: SystemTime,
+    /// None where this role may not see it: a session that took another role at its start does not see itself.
+    started: Option<SystemTime>,
 }
 
 impl Backend {
@@ -33,8 +34,10 @@ impl Backend {
 
     /// True when it is gone, or has been idle for a second: an answer it is waited for will not come.
     pub async fn owes_nothing(&self, connector: &Connector) -> Result<bool> {
+        // Nobody knows, so it counts as busy.
+        let Some(started) = self.started else { return Ok(false) };
         let link = connector.connect("look").await?;
-        let backend = [(&self.pid as _, Type::INT4), (&self.started as _, Type::TIMESTAMPTZ)];
+        let backend = [(&self.pid as _, Type::INT4), (&started as _, Type::TIMESTAMPTZ)];
         let row = link.client.query_typed_one(BACKEND_WAITS, &backend).await;
         Ok(row.map_err(|error| database_error("could not look at the session's backend", error))?.get(0))
     }

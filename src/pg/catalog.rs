@@ -11,6 +11,7 @@ use super::link::{Link, Message};
 use crate::words::Result;
 
 const CHANNELS: &str = include_str!("../../sql/queries/channels.sql");
+const TABLES: &str = include_str!("../../sql/queries/tables_to_watch.sql");
 const WATCH: &str = include_str!("../../sql/queries/watch.sql");
 const UNWATCH: &str = include_str!("../../sql/queries/unwatch.sql");
 const QUEUE_USAGE: &str = include_str!("../../sql/queries/queue_usage.sql");
@@ -32,6 +33,17 @@ pub struct Channel {
     pub notify: String,
     /// Whether rows applied by logical replication are logged.
     pub replica: bool,
+}
+
+/// A table that is watched or could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Quoted and with its schema where that is needed.
+    pub name: String,
+    /// Its channel, if it is watched.
+    pub channel: Option<String>,
+    /// Whether this role owns it, so that it may watch and unwatch it.
+    pub owned: bool,
 }
 
 /// How to watch a table; the parameters of `rowbell.watch`.
@@ -64,6 +76,14 @@ pub async fn channels(client: &Client) -> Result<Vec<Channel>> {
         notify: row.get(5),
         replica: row.get(6),
     };
+    Ok(rows.iter().map(read).collect())
+}
+
+/// Every table that is watched or could be, by name.
+pub async fn tables(client: &Client) -> Result<Vec<Table>> {
+    let rows = client.query_typed(TABLES, &[]).await;
+    let rows = rows.map_err(|error| database_error("could not read the tables", error))?;
+    let read = |row: &tokio_postgres::Row| Table { name: row.get(0), channel: row.get(1), owned: row.get(2) };
     Ok(rows.iter().map(read).collect())
 }
 

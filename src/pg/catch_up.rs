@@ -19,6 +19,8 @@ use super::pool::Pool;
 use super::resource::RowFilter;
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
+use super::step::{After, Large, Place, START, Step};
+use super::whole_step::{self, Bounds};
 use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
 
 const CATCH_UP_PLAN: &str = include_str!("../../sql/queries/catch_up_plan.sql");
@@ -39,6 +41,8 @@ pub struct Stride {
 const STEPS_AHEAD: usize = 64;
 /// Steps worth of rows that make a commit large.
 const LARGE: i64 = 4;
+/// Steps that are not read whole after one that was too much for it: its neighbours are likely to be alike.
+const APART: u8 = 16;
 
 /// A way through the log, for some channels.
 #[derive(Debug)]
@@ -60,39 +64,8 @@ pub struct Walk {
     place: Place,
     /// The commit that is read in parts.
     large: Option<Large>,
-}
-
-/// One step of a plan.
-#[derive(Debug, Clone)]
-struct Step {
-    /// What it reads from.
-    goal: Snapshot,
-    /// Up to which transaction, and below which last number; none for all that the goal sees.
-    bound: Option<(Xid, i64)>,
-    /// The position after the last step of a plan.
-    end: Snapshot,
-}
-
-impl Step {
-    /// The transaction after the last it may tell.
-    fn below(&self) -> Xid {
-        self.bound.map_or(self.goal.xmax(), |(boundary, _)| boundary.saturating_add(1))
-    }
-}
-
-/// A place in the order of a step: `last_seq`, `place`, `rank` and `seq` of the last row read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place(i64, i64, i32, i64);
-
-const START: Place = Place(0, 0, 0, 0);
-
-/// A commit too large to be put in order at every read.
-#[derive(Debug, Clone)]
-struct Large {
-    head: CommitHead,
-    /// The rest of the parts: last place, and between which numbers of the log.
-    parts: VecDeque<(i64, i64, i64)>,
-    place: (i64, i32, i64),
+    /// How many steps from here on are not tried to be read whole.
+    apart: u8,
 }
 
 /// What one read brought.
@@ -108,18 +81,6 @@ pub struct Chunk {
     pub expired: bool,
     /// The filter cannot tell any more which changes to return.
     pub altered: bool,
-}
-
-/// Where a read has ended.
-enum After {
-    /// At a row of the step.
-    Row(Place),
-    /// Before a large commit, which has this place in the step.
-    Commit(Large, Place),
-    /// In a large commit, or after it.
-    Part(Option<Large>),
-    /// With its step: where to read on from, and the position that is told.
-    Step { since: Snapshot, position: Snapshot },
 }
 
 type Read = (Vec<(CommitHead, Change)>, After);
@@ -140,6 +101,7 @@ impl Walk {
             plan: VecDeque::new(),
             place: START,
             large: None,
+            apart: 0,
         }
     }
 
@@ -170,13 +132,17 @@ impl Walk {
         };
         let (changes, after) = match &self.large {
             Some(large) => self.read_large(&client, &step, large.clone()).await?,
-            None => self.read_step(&client, &step).await?,
+            None => match self.read_whole(&client, &step).await? {
+                Some(read) => read,
+                None => self.read_step(&client, &step).await?,
+            },
         };
         // Looked at after reading: a leaf may have been emptied under the statement that was about to read it.
         let floor = retention::floor(&client).await?;
         let expired = floor.is_some_and(|floor| !self.since.covers_all_of(&floor));
         let (since, position) = (self.since.clone(), self.position.clone());
-        let within = Some(Within { since, position, goal: step.goal.clone(), below: step.below() });
+        let (goal, (below, _)) = (step.goal.clone(), step.ends_below());
+        let within = Some(Within { since, position, goal, below });
         drop(client);
         let sifted = match &self.filter {
             Some(filter) => filter.sift(pool, changes).await?,
@@ -235,10 +201,31 @@ impl Walk {
         Ok(plan)
     }
 
+    /// Reads a step at once; none where it is too much for that.
+    async fn read_whole(&mut self, client: &Client, step: &Step) -> Result<Option<Read>> {
+        if self.place != START {
+            return Ok(None);
+        }
+        if self.apart > 0 {
+            self.apart -= 1;
+            return Ok(None);
+        }
+        let (below, next_seq) = step.ends_below();
+        let most = usize::try_from(self.large_size()).unwrap_or(usize::MAX);
+        let bounds =
+            Bounds { since: &self.since, goal: &step.goal, below, next_seq, most, bytes: self.stride.bytes };
+        let Some(whole) = whole_step::read(client, &self.channels, &bounds).await? else {
+            self.apart = APART;
+            return Ok(None);
+        };
+        Ok(Some((whole.changes, step.over(whole.deferred))))
+    }
+
     async fn read_step(&self, client: &Client, step: &Step) -> Result<Read> {
         let failed = |error| database_error("could not read the log", error);
         let (since, goal) = (PgSnapshot(self.since.clone()), PgSnapshot(step.goal.clone()));
-        let (below, next_seq) = (Xid8(step.below()), step.bound.map_or(i64::MAX, |(_, next_seq)| next_seq));
+        let (below, next_seq) = step.ends_below();
+        let below = Xid8(below);
         let names = self.channels.names();
         let Place(last_seq, place, rank, seq) = self.place;
         let bytes = i64::try_from(self.stride.bytes).unwrap_or(i64::MAX);
@@ -272,15 +259,7 @@ impl Walk {
         } else if let Some(last) = read.last.filter(|_| read.available > read.changes.len()) {
             After::Row(last)
         } else {
-            match step.bound {
-                // Reads on from the goal itself: its position may be the one that was there before.
-                None => After::Step { since: step.goal.clone(), position: step.end.clone() },
-                Some((boundary, _)) => {
-                    let open = step.goal.in_progress().iter().copied().chain(read.deferred);
-                    let position = Snapshot::new(boundary.saturating_add(1), open.collect());
-                    After::Step { since: position.clone(), position }
-                }
-            }
+            step.over(read.deferred)
         };
         Ok((read.changes, after))
     }

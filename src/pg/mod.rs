@@ -26,6 +26,8 @@ pub mod bell;
 pub mod log;
 pub mod retention;
 pub mod part_way;
+mod step;
+mod whole_step;
 pub mod catch_up;
 pub mod keeper;
 pub mod resource;

@@ -11,6 +11,7 @@ use crate::words::{Error, Result, Snapshot};
 
 const KEEP_FOR: &str = include_str!("../../sql/queries/keep_for.sql");
 const RETENTION: &str = include_str!("../../sql/queries/retention.sql");
+const LOG_SIZE: &str = include_str!("../../sql/queries/log_size.sql");
 const RETENTION_FLOOR: &str = include_str!("../../sql/queries/retention_floor.sql");
 
 /// Sets how long changes are kept, for every node of the database; how long it was before.
@@ -31,6 +32,13 @@ pub async fn retention(client: &Client) -> Result<Duration> {
 pub async fn prepare_floor(client: &Client) -> Result<Statement> {
     let prepared = client.prepare(RETENTION_FLOOR).await;
     prepared.map_err(|error| database_error("could not prepare to read what of the log is left", error))
+}
+
+/// How many bytes the log takes with its indexes, and how long changes are kept.
+pub async fn log_size(client: &Client) -> Result<(i64, Duration)> {
+    let row = client.query_typed_one(LOG_SIZE, &[]).await;
+    let row = row.map_err(|error| database_error("could not read the size of the log", error))?;
+    Ok((get(&row, 0)?, seconds(get(&row, 1)?)?))
 }
 
 /// What was dropped: whoever covers it has missed nothing. None where nothing was.

@@ -1,5 +1,6 @@
 //! What a request is answered that could be done.
 
+use bytes::Bytes;
 use warp::Reply;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use warp::http::{Response as Plain, StatusCode};
@@ -76,8 +77,17 @@ pub(super) fn results(body: String) -> Result<Response, Problem> {
     json(StatusCode::OK, body, &[(CACHE_CONTROL, "no-store".to_owned())])
 }
 
-fn json(status: StatusCode, body: String, headers: &[(HeaderName, String)]) -> Result<Response, Problem> {
-    let mut reply = Plain::new(body);
+/// The description of what is served.
+pub(super) fn document(text: Bytes) -> Result<Response, Problem> {
+    json(StatusCode::OK, text, &[(CACHE_CONTROL, "private, no-cache".to_owned())])
+}
+
+fn json(
+    status: StatusCode,
+    body: impl Into<Bytes>,
+    headers: &[(HeaderName, String)],
+) -> Result<Response, Problem> {
+    let mut reply = Plain::new(body.into());
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     for (name, value) in headers {

@@ -1,4 +1,5 @@
-//! Floor 3, the other edge: one REST resource per channel, `/api/{channel}` and `/api/{channel}/{id}`.
+//! Floor 3, the other edge: one REST resource per channel, `/api/{channel}` and `/api/{channel}/{id}`, and their
+//! description, `/openapi.json`.
 //!
 //! A request is answered from the database. What follows from a write reaches subscribers as any other program's
 //! write does, through the log; nothing here knows that there is a feed.
@@ -7,6 +8,8 @@ mod answer;
 mod batch;
 mod body;
 mod counting;
+mod history;
+mod openapi;
 mod operations;
 mod refused;
 mod request;
@@ -16,8 +19,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use warp::http::header::{ALLOW, HeaderMap};
-use warp::http::{Method, StatusCode};
+use warp::http::Method;
+use warp::http::header::HeaderMap;
 use warp::path::Tail;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
@@ -28,6 +31,7 @@ use crate::problem::Problem;
 use crate::words::topic::is_channel_name;
 use crate::words::{Error, ListQuery, RestConfig, RowBody};
 use body::Incoming;
+use openapi::Document;
 use request::{Target, Wanted};
 
 /// What requests share; cheap to clone.
@@ -38,6 +42,7 @@ struct Shared {
     resources: Resources,
     door: Arc<Door>,
     config: RestConfig,
+    document: Document,
 }
 
 /// One request, its body still to be read.
@@ -52,14 +57,29 @@ struct Request {
 impl Rest {
     /// The edge before its first request.
     pub fn new(resources: Resources, door: Arc<Door>, config: RestConfig) -> Self {
-        Self(Arc::new(Shared { resources, door, config }))
+        Self(Arc::new(Shared { resources, door, config, document: Document::default() }))
     }
 }
 
-/// `/api/…`; to be composed with others.
+/// `/api/…` and `/openapi.json`; to be composed with others.
 pub fn routes(
     rest: Rest,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    description(rest.clone()).or(rows(rest)).unify()
+}
+
+fn description(
+    rest: Rest,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::path!("openapi.json").and(warp::method()).and(warp::header::headers_cloned()).then(
+        move |method, headers| {
+            let rest = rest.clone();
+            async move { rest.describe(&method, &headers).await.unwrap_or_else(Problem::into_response) }
+        },
+    )
+}
+
+fn rows(rest: Rest) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::path("api")
         .and(warp::path::tail())
@@ -88,21 +108,44 @@ impl Rest {
         if request.target != Target::Batch && !is_channel_name(request.target.channel()) {
             return Err(refused::unknown_channel());
         }
+        if !matches!(request.method.as_str(), "GET" | "HEAD") && request.target != Target::Batch {
+            self.check_writable(request.target.channel()).await?;
+        }
         match (&request.target, request.method.as_str()) {
             (Target::Batch, "POST") => self.batch(request).await,
             (Target::Rows { .. }, "GET" | "HEAD") => self.list(request).await,
             (Target::Rows { .. }, "POST") => self.create(request).await,
             (Target::Row { .. }, "GET" | "HEAD") => self.read(request).await,
+            (Target::History { .. }, "GET" | "HEAD") => self.history(request).await,
             (Target::Row { .. }, "PUT") => self.replace(request).await,
             (Target::Row { .. }, "PATCH") => self.change(Verb::Patch, request).await,
             (Target::Row { .. }, "DELETE") => self.change(Verb::Delete, request).await,
-            (target, _) => {
-                let allowed = target.methods();
-                let detail = format!("this path takes {allowed}");
-                let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-                Err(problem.with_header(ALLOW, allowed))
-            }
+            (target, _) => Err(refused::other_method(target.methods())),
         }
+    }
+
+    /// Refuses everything but reading of a channel that takes no writes.
+    async fn check_writable(&self, channel: &str) -> Result<(), Problem> {
+        let (resources, channel) = (self.0.resources.clone(), channel.to_owned());
+        let looking = async move { resources.takes_writes(&channel).await };
+        match self.to_its_end(Failure::Broken, self.patience(), looking).await? {
+            true => Ok(()),
+            false => Err(refused::feed_only()),
+        }
+    }
+
+    async fn describe(&self, method: &Method, headers: &HeaderMap) -> Result<Response, Problem> {
+        self.0.door.check_token(headers)?;
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Err(refused::other_method("GET, HEAD"));
+        }
+        let (rest, guarded) = (self.clone(), self.0.door.is_guarded());
+        let text = self
+            .to_its_end(Failure::Broken, self.patience(), async move {
+                rest.0.document.text(&rest.0.resources, guarded).await
+            })
+            .await?;
+        answer::document(text)
     }
 
     async fn list(&self, request: Request) -> Result<Response, Problem> {
@@ -119,7 +162,9 @@ impl Rest {
     }
 
     async fn read(&self, request: Request) -> Result<Response, Problem> {
-        request::refuse_parameters(&request.query)?;
+        if let Some(moment) = history::moment(&request.query)? {
+            return self.row_as_of(request, moment).await;
+        }
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
         let row = self

@@ -22,10 +22,7 @@ fn refused(refusal: Refusal) -> Problem {
     let of = |status, code, detail: &str| Problem::new(status, code, detail);
     match refusal {
         Refusal::UnknownChannel => unknown_channel(),
-        Refusal::FeedOnly => {
-            let detail = "this channel is feed-only: it keeps no versions, so it takes no writes";
-            of(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, "GET, HEAD")
-        }
+        Refusal::FeedOnly => feed_only(),
         Refusal::VersionRequired(column) => {
             let detail = format!(
                 "name the version the row was read at: If-Match with its ETag, or {column:?} in the body"
@@ -34,7 +31,7 @@ fn refused(refusal: Refusal) -> Problem {
         }
         Refusal::UnknownColumn(told) => of(StatusCode::BAD_REQUEST, "unknown_column", &told),
         Refusal::BadFilter(told) => of(StatusCode::BAD_REQUEST, "bad_filter", &told),
-        Refusal::BadValue(told) => bad_value(told),
+        Refusal::BadValue(told) | Refusal::WrongKind(told) => bad_value(told),
         Refusal::Misfit => bad_value("a value does not fit its column"),
         Refusal::Exists => {
             let detail = "there is a row under this id already; read it, and change it with its version";
@@ -112,6 +109,18 @@ pub(super) fn bad_value(told: impl Into<String>) -> Problem {
 /// 400 for a query that cannot be meant.
 pub(super) fn bad_query(bad: BadQuery) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, bad.code, bad.message)
+}
+
+/// 405 for a write to a channel that keeps no versions.
+pub(super) fn feed_only() -> Problem {
+    let detail = "this channel is feed-only: it keeps no versions, so it takes no writes";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, "GET, HEAD")
+}
+
+/// 405, with the methods the path takes.
+pub(super) fn other_method(allowed: &'static str) -> Problem {
+    let detail = format!("this path takes {allowed}");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, allowed)
 }
 
 /// 404 for a channel.

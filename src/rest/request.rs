@@ -15,6 +15,9 @@ const LONGEST_NAME: usize = 200;
 /// No channel has this name.
 const BATCH: &str = "batch";
 
+/// What stands after an id, where the row's history is wanted.
+const HISTORY: &str = "history";
+
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -24,6 +27,8 @@ pub(super) enum Target {
     Rows { channel: String },
     /// One of them.
     Row { channel: String, id: String },
+    /// What happened to it.
+    History { channel: String, id: String },
 }
 
 impl Target {
@@ -32,21 +37,21 @@ impl Target {
         let mut parts = path.split('/');
         let channel = parts.next().filter(|part| !part.is_empty()).ok_or_else(nothing_here)?;
         let channel = decode(channel).ok_or_else(nothing_here)?;
-        match (parts.next(), parts.next()) {
-            (None, _) if channel == BATCH => Ok(Self::Batch),
-            (None, _) => Ok(Self::Rows { channel }),
-            (Some(""), _) | (_, Some(_)) => Err(nothing_here()),
-            (Some(id), None) => {
-                let id = decode(id).ok_or_else(|| bad_value("the id in the path is not UTF-8"))?;
-                Ok(Self::Row { channel, id })
-            }
+        let Some(id) = parts.next() else {
+            return Ok(if channel == BATCH { Self::Batch } else { Self::Rows { channel } });
+        };
+        let rest = (parts.next(), parts.next());
+        if id.is_empty() || !matches!(rest, (None | Some(HISTORY), None)) {
+            return Err(nothing_here());
         }
+        let id = decode(id).ok_or_else(|| bad_value("the id in the path is not UTF-8"))?;
+        Ok(if rest.0.is_some() { Self::History { channel, id } } else { Self::Row { channel, id } })
     }
 
     pub(super) fn channel(&self) -> &str {
         match self {
             Self::Batch => BATCH,
-            Self::Rows { channel } | Self::Row { channel, .. } => channel,
+            Self::Rows { channel } | Self::Row { channel, .. } | Self::History { channel, .. } => channel,
         }
     }
 
@@ -54,7 +59,7 @@ impl Target {
     pub(super) fn id(&self) -> &str {
         match self {
             Self::Batch | Self::Rows { .. } => "",
-            Self::Row { id, .. } => id,
+            Self::Row { id, .. } | Self::History { id, .. } => id,
         }
     }
 
@@ -64,6 +69,7 @@ impl Target {
             Self::Batch => "POST",
             Self::Rows { .. } => "GET, HEAD, POST",
             Self::Row { .. } => "GET, HEAD, PUT, PATCH, DELETE",
+            Self::History { .. } => "GET, HEAD",
         }
     }
 }
@@ -76,7 +82,7 @@ fn nothing_here() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "not_found",
-        "there is nothing at this path; rows are at /api/CHANNEL/ID",
+        "there is nothing at this path; rows are at /api/CHANNEL/ID, what happened to them at /api/CHANNEL/ID/history",
     )
 }
 
@@ -235,10 +241,23 @@ mod tests {
         let row = |channel: &str, id: &str| Target::Row { channel: channel.into(), id: id.into() };
         assert_eq!(Target::read("orders").unwrap(), Target::Rows { channel: "orders".into() });
         assert_eq!(Target::read("batch").unwrap(), Target::Batch);
+        let history = Target::History { channel: "orders".into(), id: "a/b".into() };
+        assert_eq!(Target::read("orders/a%2Fb/history").unwrap(), history);
+        assert_eq!(Target::read("orders/history").unwrap(), row("orders", "history"));
         assert_eq!(Target::read("orders/7").unwrap(), row("orders", "7"));
         assert_eq!(Target::read("orders/a%2Fb+c%20d").unwrap(), row("orders", "a/b+c d"));
         assert_eq!(Target::read("orders/%5B1%2C%22x%22%5D").unwrap(), row("orders", r#"[1,"x"]"#));
-        for path in ["", "/", "orders/", "orders/7/", "orders/7/history", "orders//7", "%FF"] {
+        for path in [
+            "",
+            "/",
+            "orders/",
+            "orders/7/",
+            "orders/7/past",
+            "orders/7/history/",
+            "orders//history",
+            "orders//7",
+            "%FF",
+        ] {
             assert!(Target::read(path).is_err(), "{path}");
         }
         assert!(Target::read("orders/%FF").is_err());

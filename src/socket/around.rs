@@ -1,13 +1,15 @@
 //! What operators ask: is it up, is it ready, what does it do.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 use serde_json::json;
 use warp::http::StatusCode;
-use warp::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
-use super::{Edge, only_get};
+use super::{Edge, numbers, only_get};
 use crate::problem::Problem;
 use crate::words::Result;
 
@@ -16,11 +18,11 @@ pub trait Probe: Send + Sync + 'static {
     /// Whether the database can be used: reachable, its schema current. While only the listener reconnects, yes.
     fn ready(&self) -> BoxFuture<'_, Result<()>>;
 
-    /// The numbers of the database's side; asked for every `/stats`.
+    /// The numbers of the database's side; asked for every `/stats` and `/metrics`.
     fn database(&self) -> BoxFuture<'_, Database>;
 }
 
-/// The database's side of `/stats`.
+/// The database's side of `/stats` and `/metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Database {
     /// Connections of the pool that are open.
@@ -31,9 +33,13 @@ pub struct Database {
     pub pool_waiting: usize,
     /// How full PostgreSQL's notification queue is, from 0 to 1; none while nobody can say.
     pub queue_usage: Option<f64>,
+    /// Bytes the log takes with its indexes; none while nobody can say.
+    pub log_bytes: Option<i64>,
+    /// How long changes are kept; none while nobody can say.
+    pub retention: Option<Duration>,
 }
 
-/// `/healthz`, `/readyz` and `/stats`.
+/// `/healthz`, `/readyz`, `/stats` and `/metrics`.
 pub(super) fn routes(
     edge: Edge,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static {
@@ -41,8 +47,9 @@ pub(super) fn routes(
     let health = warp::path!("healthz").and(only_get()).map(|| answer(&json!({"status": "ok"})));
     let ready = warp::path!("readyz").and(only_get()).and(edge.clone()).then(ready);
     let headers = warp::header::headers_cloned();
-    let stats = warp::path!("stats").and(only_get()).and(edge).and(headers).then(stats);
-    health.or(ready).unify().or(stats).unify()
+    let stats = warp::path!("stats").and(only_get()).and(edge.clone()).and(headers).then(stats);
+    let metrics = warp::path!("metrics").and(only_get()).and(edge).and(headers).then(metrics);
+    health.or(ready).unify().or(stats).unify().or(metrics).unify()
 }
 
 async fn ready(edge: Edge) -> Response {
@@ -62,31 +69,18 @@ async fn stats(edge: Edge, headers: HeaderMap) -> Response {
     if let Err(problem) = edge.door().check_token(&headers) {
         return problem.into_response();
     }
-    let database = edge.probe().database().await;
-    let feed = edge.feed();
-    let stats = feed.stats();
-    answer(&json!({
-        "sessions": stats.sessions.get(),
-        "topics": feed.topics(),
-        "subscriptions": stats.subscriptions.get(),
-        "mode": stats.mode.get().word(),
-        "bells": stats.bells.get(),
-        "drains": stats.drains.get(),
-        "empty_drains": stats.empty_drains.get(),
-        "catch_ups": stats.catch_ups.get(),
-        "commits": stats.commits.get(),
-        "changes": stats.changes.get(),
-        "frames": stats.frames.get(),
-        "bytes": stats.bytes.get(),
-        "lag_ms": stats.lag_ms.get(),
-        "reconnects": stats.reconnects.get(),
-        "pool": {
-            "size": database.pool_size,
-            "available": database.pool_available,
-            "waiting": database.pool_waiting,
-        },
-        "queue_usage": database.queue_usage,
-    }))
+    answer(&numbers::stats(&edge, &edge.probe().database().await))
+}
+
+async fn metrics(edge: Edge, headers: HeaderMap) -> Response {
+    if let Err(problem) = edge.door().check_token(&headers) {
+        return problem.into_response();
+    }
+    let mut reply = numbers::metrics(&edge, &edge.probe().database().await).into_response();
+    let into = reply.headers_mut();
+    into.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+    into.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
 }
 
 fn answer(body: &serde_json::Value) -> Response {

@@ -9,6 +9,8 @@ mod around;
 mod close;
 mod guard;
 mod handshake;
+mod numbers;
+mod pages;
 mod patient;
 mod poll;
 mod reader;
@@ -193,7 +195,8 @@ pub fn routes(
                 }
             }
         });
-    feed.or(around).unify().or(web::routes()).unify()
+    let around = around.or(web::routes()).unify().or(pages::routes()).unify();
+    feed.or(around).unify()
 }
 
 fn upgrade(

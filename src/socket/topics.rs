@@ -57,6 +57,9 @@ pub trait Topics: Send + Sync + 'static {
 
     /// How many topics somebody listens to.
     fn topics(&self) -> usize;
+
+    /// The topics most listened to, up to `most`, with how many subscriptions each has here.
+    fn listened(&self, most: usize) -> Vec<(String, usize)>;
 }
 
 impl Topics for Feed {
@@ -75,6 +78,10 @@ impl Topics for Feed {
 
     fn topics(&self) -> usize {
         Feed::topics(self)
+    }
+
+    fn listened(&self, most: usize) -> Vec<(String, usize)> {
+        Feed::listened(self, most)
     }
 }
 

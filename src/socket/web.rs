@@ -9,9 +9,14 @@ use warp::{Filter, Rejection, Reply};
 use super::only_get;
 
 /// Modules by name. Whoever imports one gets the others it names from beside it.
-const MODULES: [(&str, &str); 16] = [
+const MODULES: [(&str, &str); 22] = [
     ("collection.js", include_str!("../../web/collection.js")),
+    ("conflict-field.js", include_str!("../../web/conflict-field.js")),
+    ("conflict-fields.js", include_str!("../../web/conflict-fields.js")),
+    ("conflict-style.js", include_str!("../../web/conflict-style.js")),
+    ("conflict-words.js", include_str!("../../web/conflict-words.js")),
     ("connection.js", include_str!("../../web/connection.js")),
+    ("element.js", include_str!("../../web/element.js")),
     ("idb.js", include_str!("../../web/idb.js")),
     ("inbox.js", include_str!("../../web/inbox.js")),
     ("line.js", include_str!("../../web/line.js")),
@@ -22,11 +27,15 @@ const MODULES: [(&str, &str); 16] = [
     ("offline-view.js", include_str!("../../web/offline-view.js")),
     ("realtime-client.js", include_str!("../../web/realtime-client.js")),
     ("rest.js", include_str!("../../web/rest.js")),
+    ("rowbell-conflict.js", include_str!("../../web/rowbell-conflict.js")),
     ("states.js", include_str!("../../web/states.js")),
     ("subscription.js", include_str!("../../web/subscription.js")),
     ("token.js", include_str!("../../web/token.js")),
     ("wake.js", include_str!("../../web/wake.js")),
 ];
+
+/// What a module is sent as.
+pub(super) const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// `/web/NAME.js`. Code is no secret, so it takes no token, and pages of any allowed origin may import it.
 pub(super) fn routes() -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + 'static
@@ -34,13 +43,13 @@ pub(super) fn routes() -> impl Filter<Extract = (Response,), Error = Rejection> 
     warp::path!("web" / String).and(only_get()).and(warp::header::headers_cloned()).and_then(
         |name: String, headers: HeaderMap| {
             let module = MODULES.iter().find(|(known, _)| *known == name);
-            ready(module.map(|(_, text)| answer(text, &headers)).ok_or_else(warp::reject::not_found))
+            ready(module.map(|(_, text)| answer(text, SCRIPT, &headers)).ok_or_else(warp::reject::not_found))
         },
     )
 }
 
-/// The text, or 304 where the browser has it: modules of one program belong together, so it asks each time.
-fn answer(text: &'static str, headers: &HeaderMap) -> Response {
+/// A text of that type, or 304 where the browser has it: modules of one program belong together, so it asks each time.
+pub(super) fn answer(text: &'static str, kind: &'static str, headers: &HeaderMap) -> Response {
     let tag = format!("\"{:08x}\"", crc32fast::hash(text.as_bytes()));
     let has_it = headers
         .get(IF_NONE_MATCH)
@@ -48,7 +57,7 @@ fn answer(text: &'static str, headers: &HeaderMap) -> Response {
         .is_some_and(|known| known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag));
     let mut reply = if has_it { StatusCode::NOT_MODIFIED.into_response() } else { text.into_response() };
     let into = reply.headers_mut();
-    into.insert(CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
+    into.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     into.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         into.insert(ETAG, tag);

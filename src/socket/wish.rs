@@ -94,7 +94,7 @@ mod tests {
     fn what_cannot_be_had_is_told_with_topic_and_ref() {
         for (subscribe, code, topic) in [
             (frame("Orders", None, false), "unknown_channel", "Orders"),
-            (frame("orders?a=eq.1", None, false), "bad_filter", "orders?a=eq.1"),
+            (frame("orders?a=equal.1", None, false), "bad_filter", "orders?a=equal.1"),
             (frame("b,a", Some("x"), true), "bad_value", "a,b"),
             (frame("a", Some("nonsense"), false), "bad_value", "a"),
             (frame("a", Some(""), false), "bad_value", "a"),

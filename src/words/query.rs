@@ -8,6 +8,8 @@ use super::filter::{BadQuery, Filter, read_name, split_names};
 pub const DEFAULT_LIMIT: u32 = 100;
 /// The most rows a list may ask for.
 pub const LARGEST_LIMIT: u32 = 10_000;
+/// The most changes of one row that are told at once.
+pub const LARGEST_HISTORY: u32 = 1_000;
 
 /// Columns of one order.
 const MOST_ORDERINGS: usize = 32;
@@ -97,7 +99,7 @@ impl ListQuery {
             query.limit = read_limit(&limit)?;
         }
         if let Some(offset) = offset {
-            let read = offset.parse::<u64>().ok().filter(|offset| i64::try_from(*offset).is_ok());
+            let read = number::<u64>(&offset).filter(|offset| i64::try_from(*offset).is_ok());
             query.offset =
                 read.ok_or_else(|| BadQuery::limit(format!("offset={offset} is no number of rows")))?;
         }
@@ -139,7 +141,12 @@ fn orderings(text: &str) -> Result<Vec<Ordering>, BadQuery> {
 
 fn read_limit(text: &str) -> Result<u32, BadQuery> {
     let bad = || BadQuery::limit(format!("limit={text} is no number of rows from 0 to {LARGEST_LIMIT}"));
-    text.parse().ok().filter(|limit| *limit <= LARGEST_LIMIT).ok_or_else(bad)
+    number(text).filter(|limit| *limit <= LARGEST_LIMIT).ok_or_else(bad)
+}
+
+/// A number in digits alone: a sign is none, though Rust reads one.
+fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 impl Ordering {

@@ -54,6 +54,11 @@ impl RowBody {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
+    /// Every name and its value, in the order they were sent.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.get()))
+    }
+
     /// A JSON object of those columns alone.
     pub fn only<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> String {
         let mut text = String::from("{");

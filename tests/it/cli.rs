@@ -145,6 +145,42 @@ async fn tail_continues_from_the_cursor_of_an_earlier_one() {
 }
 
 #[tokio::test]
+async fn history_tells_what_became_of_a_row() {
+    let database = Database::new().await;
+    database
+        .run(
+            "create table notes (id int primary key, body text); select rowbell.watch('notes');
+             set rowbell.actor = 'anna'; set rowbell.branch = 'north';
+             insert into notes values (7, 'a'); update notes set body = E'b\\u001b[2J'; delete from notes",
+        )
+        .await;
+    let said = on(&database.url, &["history", "notes", "7"]).await;
+    let lines: Vec<_> = said.out.lines().collect();
+    assert_eq!((said.status, lines.len()), (0, 3), "{}{}", said.out, said.err);
+    assert!(lines[0].contains("  delete    ") && lines[0].ends_with("  by anna  in north"), "{}", lines[0]);
+    assert!(lines[1].contains("  body: \"a\" -> \"b\\u001b[2J\"  by anna"), "{}", lines[1]);
+    assert!(lines[2].contains("  insert    ") && lines[2].contains("id: 7, body: \"a\""), "{}", lines[2]);
+    let said = on(&database.url, &["history", "notes", "7", "--json", "--limit", "2"]).await;
+    let changes: Vec<serde_json::Value> =
+        said.out.lines().map(|line| serde_json::from_str(line).expect("a change a line")).collect();
+    assert_eq!(
+        (changes.len(), &changes[1]["op"], &changes[1]["old"]["body"]),
+        (2, &"update".into(), &"a".into())
+    );
+    let before = changes[1]["version"].to_string();
+    let said = on(&database.url, &["history", "notes", "7", "--before", &before]).await;
+    assert_eq!(said.out.lines().collect::<Vec<_>>(), lines[2..]);
+    for (arguments, status, words) in [
+        (["history", "notes", "8"], 1, "nothing is known of a row 8 in channel notes"),
+        (["history", "nothing", "7"], 1, "there is no channel nothing"),
+        (["history", "notes", "x"], 2, "\"id\" takes integer"),
+    ] {
+        let line = fails(&database.url, &arguments, status).await;
+        assert!(line.contains(words), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_told_in_one_line() {
     let database = Database::new().await;
     database.run("create table t (id int primary key); create view v as select 1 as id; create table batch (id int primary key)").await;
@@ -209,10 +245,12 @@ async fn wrong_use_is_status_2_and_help_has_examples() {
         &["migrate", "status", "--business"],
         &["migrate", "--business", "status"],
         &["seed", "orders"],
+        &["history", "orders"],
+        &["history", "orders", "7", "--limit", "1001"],
     ] {
         assert_eq!(run(rowbell(arguments)).await.status, 2, "{arguments:?}");
     }
-    for command in ["serve", "migrate", "seed", "watch", "unwatch", "channels", "tail", "prune"] {
+    for command in ["serve", "migrate", "seed", "watch", "unwatch", "channels", "tail", "history", "prune"] {
         let said = run(rowbell(&[command, "--help"])).await;
         assert!(
             said.status == 0 && said.out.contains("Example") && said.out.contains("DATABASE_URL"),

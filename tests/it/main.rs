@@ -26,6 +26,7 @@ mod filtered;
 mod flow;
 mod keeper;
 mod migrate;
+mod operate;
 mod parsers;
 mod pool;
 mod rest;

@@ -12,13 +12,14 @@ const FROM_ELSEWHERE: [(&str, &str); 4] =
     [("unauthorized", "401"), ("internal", "500"), ("bad_filter", "400"), ("bad_limit", "400")];
 
 /// Names of statuses as code spells them.
-const STATUSES: [(&str, &str); 13] = [
+const STATUSES: [(&str, &str); 14] = [
     ("BAD_REQUEST", "400"),
     ("FORBIDDEN", "403"),
     ("NOT_FOUND", "404"),
     ("METHOD_NOT_ALLOWED", "405"),
     ("REQUEST_TIMEOUT", "408"),
     ("CONFLICT", "409"),
+    ("GONE", "410"),
     ("PAYLOAD_TOO_LARGE", "413"),
     ("UNSUPPORTED_MEDIA_TYPE", "415"),
     ("UNPROCESSABLE_ENTITY", "422"),

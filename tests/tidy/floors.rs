@@ -4,12 +4,13 @@ use crate::imports::{imports, module_of};
 use crate::project::{report, rust_files};
 
 /// Modules and their floors.
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("words", 0),
     ("pg", 1),
     ("feed", 2),
     ("socket", 3),
     ("rest", 3),
+    ("operate", 3),
     ("auth", 3),
     ("problem", 3),
     ("server", 4),

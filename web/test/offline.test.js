@@ -114,6 +114,26 @@ test('an answer that is lost is asked for again, and nothing is done twice', asy
   assert.equal(await at.sql("select count(*) from rowbell.changes where channel = '$T' and id is not null"), '200');
 });
 
+test('a request sent into a network that swallows it is sent again once the network is back', async (t) => {
+  const at = await stage(t);
+  await at.sql("insert into $T values ('merged', 'a', 1), ('forced', 'a', 1), ('kept', 'a', 1)");
+  const row = async (id) => JSON.parse(await at.sql(`select row_to_json($T) from $T where id = '${id}'`));
+  const rows = await Promise.all(['merged', 'forced', 'kept'].map(row));
+  at.proxy.up();
+  at.proxy.silence();
+  const queue = at.queue();
+  await queue.patch(at.name, rows[0], { body: 'mine' }, { conflict: 'merge' });
+  await queue.patch(at.name, rows[1], { body: 'mine' }, { conflict: 'force' });
+  await queue.patch(at.name, rows[2], { body: 'mine' }, { conflict: 'keep' });
+  await until('a request to be on its way', () => queue.state === 'sending' && at.proxy.connections > 0);
+  await at.sql("update $T set n = 2; update $T set body = 'theirs' where id <> 'merged'");
+  wake({ name: at.name }, at.proxy);
+  await at.sent(queue);
+  const made = "select string_agg(id || ' ' || body || n, ', ' order by id) from $T";
+  assert.equal(await at.sql(made), 'forced mine2, kept theirs2, merged mine2');
+  assert.equal((await queue.statistics()).letters, 0);
+});
+
 test('the server is killed in the middle: every write lands once', async (t) => {
   const at = await stage(t);
   const queue = at.queue();

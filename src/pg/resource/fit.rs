@@ -34,6 +34,11 @@ impl Trial {
         Self { name, type_name, value: filter::sql_pattern(pattern), template: FIT_VALUE }
     }
 
+    /// The same for one that is stored, and must not be longer than its column.
+    pub(super) fn stored(column: &Column, value: &str) -> Self {
+        Self::json(column, &serde_json::Value::from(value).to_string())
+    }
+
     fn json(column: &Column, value: &str) -> Self {
         let (name, type_name) = (column.name.clone(), column.type_name.clone());
         Self { name, type_name, value: format!(r#"{{"v":{value}}}"#), template: FIT_JSON }

@@ -70,6 +70,7 @@ fn text_of(text: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::pg::resource::table::{Holds, Role};
+    use crate::pg::resource::takes::Takes;
 
     fn table(key: &[&str]) -> Table {
         let column = |name: &&str| Column {
@@ -80,6 +81,7 @@ mod tests {
             base_type: "text".to_owned(),
             collation: None,
             holds: Holds::Other,
+            takes: Takes::Any,
             role: Role::Writable,
         };
         Table {

@@ -32,7 +32,8 @@ impl Known {
         self.renew(session, channel).await
     }
 
-    fn young(&self, channel: &str) -> Option<Arc<Table>> {
+    /// The shape, if it was read lately.
+    pub(super) fn young(&self, channel: &str) -> Option<Arc<Table>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(channel).filter(|shape| shape.read.elapsed() < AGE).map(|shape| Arc::clone(&shape.table))
     }

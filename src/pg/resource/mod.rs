@@ -5,8 +5,10 @@ mod all;
 mod batch;
 mod claim;
 mod each;
+mod described;
 mod filter;
 mod fit;
+mod history;
 mod judge;
 mod key;
 mod known;
@@ -20,9 +22,12 @@ mod settle;
 mod sift;
 mod snapshot;
 mod table;
+mod takes;
 mod write;
 
 pub use batch::{Limits, Operation, Outcome, Undone};
+pub use described::{DescribedColumn, DescribedTable, Kind};
+pub use history::{AsOf, History, Moment, Page};
 pub use judge::{Made, RowFilter, Verdict, judge_all};
 pub use list::List;
 pub use plan::{Change, Strategy, Verb};
@@ -30,6 +35,7 @@ pub use refusal::{Constraint, Failure, Refusal};
 pub use row::CurrentRow;
 pub use sift::Images;
 pub use snapshot::{RowsPart, Snapshots, TableSnapshot, Taken};
+pub use table::Role;
 pub use write::{Conflict, Stored, Writer, Written};
 
 use std::sync::Arc;
@@ -64,6 +70,16 @@ impl Resources {
     pub fn new(pool: Pool, answer_limit: usize) -> Self {
         let shared = Shared { pool, known: Known::default(), on_disk: OnDisk::default(), answer_limit };
         Self(Arc::new(shared))
+    }
+
+    /// True for a channel that takes writes, false for one that is feed-only.
+    pub async fn takes_writes(&self, channel: &str) -> Result<bool, Failure> {
+        let takes = |table: &Table| table.version_name().is_some();
+        if let Some(table) = self.0.known.young(channel) {
+            return Ok(takes(&table));
+        }
+        let session = self.0.pool.session("could not look at a table").await?;
+        self.0.known.renew(&session, channel).await.map(|table| takes(&table))
     }
 
     /// The rows a query wants, with the cursor of the snapshot they were read in.

@@ -110,8 +110,11 @@ impl Plan {
     /// Checks a write against the shape of its table and makes its statement.
     pub(super) fn make(table: &Table, change: &Change) -> Result<Self, Refusal> {
         let Some(version) = table.version_name() else { return Err(Refusal::FeedOnly) };
-        for name in change.row.names() {
-            table.column(name)?;
+        for (name, value) in change.row.columns() {
+            let column = table.column(name)?;
+            if column.role != Role::Version {
+                column.check(value)?;
+            }
         }
         let key = change.id.as_deref().map(|id| Key::read(table, id)).transpose()?;
         match (change.verb, key) {

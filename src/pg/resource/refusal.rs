@@ -33,6 +33,8 @@ pub enum Refusal {
     BadFilter(String),
     /// A value that does not fit, and why.
     BadValue(String),
+    /// A value of a kind that the column's values are never read as.
+    WrongKind(String),
     /// There is a row under that key already.
     Exists,
     /// Another request was sent under the same key before.
@@ -118,7 +120,12 @@ impl Refusal {
 impl Failure {
     /// True where the cause may be that the table is another than it was.
     pub(super) fn may_be_outdated(&self) -> bool {
-        matches!(self, Self::Refused(Refusal::Outdated(_) | Refusal::Misfit | Refusal::UnknownColumn(_)))
+        matches!(
+            self,
+            Self::Refused(
+                Refusal::Outdated(_) | Refusal::Misfit | Refusal::UnknownColumn(_) | Refusal::WrongKind(_)
+            )
+        )
     }
 
     /// True where trying again may help by itself.

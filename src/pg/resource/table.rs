@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_postgres::Row;
 
 use super::refusal::{Failure, Refusal};
+use super::takes::Takes;
 use crate::pg::rows::get;
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::Error;
@@ -53,6 +54,8 @@ pub(super) struct Column {
     /// How its texts compare, where it has texts.
     pub(super) collation: Option<String>,
     pub(super) holds: Holds,
+    /// The kind of JSON it is written as.
+    pub(super) takes: Takes,
     pub(super) role: Role,
 }
 
@@ -71,7 +74,7 @@ pub(super) enum Holds {
 
 /// Who gives a column its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Role {
+pub enum Role {
     /// Whoever writes.
     Writable,
     /// Rowbell: the version.
@@ -182,6 +185,15 @@ impl Table {
 }
 
 impl Column {
+    /// Refuses a value of another kind than its values are read as.
+    pub(super) fn check(&self, json: &str) -> Result<(), Refusal> {
+        if self.takes.fits(json) {
+            return Ok(());
+        }
+        let (name, type_name, words) = (&self.name, &self.type_name, self.takes.words());
+        Err(Refusal::WrongKind(format!("{name:?} takes {type_name}, written as {words}")))
+    }
+
     /// True for json and jsonb, which a patch merges.
     pub(super) fn holds_json(&self) -> bool {
         matches!(self.holds, Holds::Json | Holds::Jsonb)
@@ -214,6 +226,7 @@ impl Column {
             base_type: get(row, 12)?,
             collation: get(row, 13)?,
             holds,
+            takes: Takes::of_word(get(row, 14)?),
             role,
         })
     }

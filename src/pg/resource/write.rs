@@ -255,7 +255,11 @@ pub(super) async fn explain(session: &Session, table: &Table, change: &Change, f
         Failure::Refused(Refusal::Misfit) => {
             let mut trials = fit::of_body(table, &change.row);
             if let Some(Ok(key)) = change.id.as_deref().map(|id| Key::read(table, id)) {
-                trials.extend(key.pairs(table).map(|(column, value)| fit::Trial::text(column, value)));
+                let of_key = |(column, value)| match change.verb {
+                    Verb::Insert => fit::Trial::stored(column, value),
+                    _ => fit::Trial::text(column, value),
+                };
+                trials.extend(key.pairs(table).map(of_key));
             }
             fit::blame(session, &trials).await
         }

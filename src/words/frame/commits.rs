@@ -77,18 +77,40 @@ impl CommitsEncoder {
     }
 }
 
+/// One change by itself, with what its commit says of all its changes: an object.
+pub fn told_alone(head: &CommitHead, change: &Change) -> String {
+    let mut text = String::with_capacity(change.weight() + 200);
+    text.push('{');
+    push_commit(&mut text, head);
+    text.push(',');
+    push_fields(&mut text, change.op, change);
+    text.push('}');
+    text
+}
+
 pub(super) fn push_head(text: &mut String, head: &CommitHead) {
-    let at = humantime::format_rfc3339_micros(head.at);
-    let _ = write!(text, r#"{{"xid":"{}","at":"{at}","actor":"#, head.xid);
-    text.push_str(&optional(head.actor.as_deref()));
-    text.push_str(r#","branch":"#);
-    text.push_str(&optional(head.branch.as_deref()));
+    text.push('{');
+    push_commit(text, head);
     text.push_str(r#","changes":["#);
 }
 
+fn push_commit(text: &mut String, head: &CommitHead) {
+    let at = humantime::format_rfc3339_micros(head.at);
+    let _ = write!(text, r#""xid":"{}","at":"{at}","actor":"#, head.xid);
+    text.push_str(&optional(head.actor.as_deref()));
+    text.push_str(r#","branch":"#);
+    text.push_str(&optional(head.branch.as_deref()));
+}
+
 pub(super) fn push_change(text: &mut String, op: Op, change: &Change) {
+    text.push('{');
+    push_fields(text, op, change);
+    text.push('}');
+}
+
+fn push_fields(text: &mut String, op: Op, change: &Change) {
     let (seq, word) = (change.seq, op.word());
-    let _ = write!(text, r#"{{"seq":{seq},"channel":"{}","op":"{word}""#, change.channel);
+    let _ = write!(text, r#""seq":{seq},"channel":"{}","op":"{word}""#, change.channel);
     if let Some(id) = &change.id {
         text.push_str(r#","id":"#);
         text.push_str(&quoted(id));
@@ -108,7 +130,6 @@ pub(super) fn push_change(text: &mut String, op: Op, change: &Change) {
         Op::Enter => push_image(text, "row", change.row.as_deref()),
         Op::Leave | Op::Truncate | Op::Resync | Op::Unwatch => {}
     }
-    text.push('}');
 }
 
 fn push_image(text: &mut String, name: &str, image: Option<&str>) {

@@ -9,7 +9,7 @@ mod server;
 
 pub use answer::AnswerEncoder;
 pub use client::{BadFrame, ClientFrame, Subscribe, Token};
-pub use commits::CommitsEncoder;
+pub use commits::{CommitsEncoder, told_alone};
 pub use outline::Outline;
 pub use rows::RowsEncoder;
 pub use server::{ErrorFrame, ResetReason, error, pong, reset, subscribed, unsubscribed, unwatched, welcome};

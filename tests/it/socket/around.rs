@@ -40,9 +40,11 @@ async fn stats_need_the_token_and_count() {
     assert!(bytes > 50);
     assert_eq!(
         body,
-        json!({"sessions": 1, "topics": 3, "subscriptions": 0, "mode": "bell", "bells": 0, "drains": 0, "empty_drains": 0, "catch_ups": 0, "commits": 0,
-            "changes": 0, "frames": 1, "bytes": bytes, "lag_ms": 0, "reconnects": 0, "queue_usage": 0.25,
-            "pool": {"size": 8, "available": 7, "waiting": 0}})
+        json!({"sessions": 1, "topics": 3, "subscriptions": 0, "mode": "bell", "bells": 0, "drains": 0,
+            "empty_drains": 0, "catch_ups": 0, "commits": 0, "changes": 0, "frames": 1, "bytes": bytes, "lag_ms": 0,
+            "reconnects": 0, "pool": {"size": 8, "available": 7, "waiting": 0}, "queue_usage": 0.25,
+            "log": {"bytes": null, "retention_seconds": 90.5},
+            "listened": [{"topic": "orders", "subscriptions": 50}], "server": env!("CARGO_PKG_VERSION")})
     );
     server.stop().await;
 }
@@ -52,7 +54,6 @@ async fn every_refusal_is_a_problem() {
     let server = Server::start().await;
     for (line, status, code) in [
         ("GET /nowhere", 404, "not_found"),
-        ("GET /", 404, "not_found"),
         ("GET /feed/a/b", 404, "not_found"),
         ("GET /healthz/x", 404, "not_found"),
         ("POST /healthz", 405, "method_not_allowed"),

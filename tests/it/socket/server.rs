@@ -118,6 +118,10 @@ impl Topics for PlayedFeed {
     fn topics(&self) -> usize {
         3
     }
+
+    fn listened(&self, most: usize) -> Vec<(String, usize)> {
+        vec![("orders".to_owned(), most)]
+    }
 }
 
 struct PlayedProbe(Mutex<Option<Error>>);
@@ -129,7 +133,14 @@ impl Probe for PlayedProbe {
     }
 
     fn database(&self) -> BoxFuture<'_, Database> {
-        let database = Database { pool_size: 8, pool_available: 7, pool_waiting: 0, queue_usage: Some(0.25) };
+        let database = Database {
+            pool_size: 8,
+            pool_available: 7,
+            pool_waiting: 0,
+            queue_usage: Some(0.25),
+            log_bytes: None,
+            retention: Some(Duration::from_millis(90_500)),
+        };
         Box::pin(async move { database })
     }
 }

@@ -1,6 +1,7 @@
 //! The PostgreSQL all tests of one process share.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rowbell::pg::connect::Connector;
@@ -14,7 +15,14 @@ pub struct Shared {
     pub cluster: Cluster,
     /// Of `127.0.0.1`.
     pub port: u16,
-    _scratch: Scratch,
+    scratch: Scratch,
+}
+
+impl Shared {
+    /// The server's log.
+    pub fn log(&self) -> PathBuf {
+        self.scratch.join("pg/postgres.log")
+    }
 }
 
 /// Starts it at the first call. Its guardian stops it when the process is gone.
@@ -28,7 +36,7 @@ pub async fn shared() -> &'static Shared {
             options.settings.push(("listen_addresses".into(), "127.0.0.1".into()));
             options.settings.push(("port".into(), port.to_string()));
             let cluster = Cluster::open(&options).await.expect("the shared cluster starts");
-            Shared { cluster, port, _scratch: scratch }
+            Shared { cluster, port, scratch }
         })
         .await
 }
@@ -53,6 +61,7 @@ pub async fn database_from(template: &str) -> Connector {
 pub fn fast_options(scratch: &Scratch) -> ClusterOptions {
     // Commits stay synchronous: the feed waits for those that are not.
     let settings = [
+        ("shared_preload_libraries", "pg_stat_statements"),
         ("fsync", "off"),
         ("full_page_writes", "off"),
         ("max_connections", "300"),

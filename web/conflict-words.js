@@ -1,0 +1,40 @@
+// What the conflict dialog says. A page may give other words, in whole or in part.
+
+export const WORDS = {
+  heading: 'Changed by somebody else',
+  changed: 'While you were editing, this was changed elsewhere. Choose what shall stand.',
+  deleted: 'While you were editing, this was deleted. You can make it again, or let it go.',
+  removing: 'You deleted this, but it was changed meanwhile. This is what changed.',
+  unknownBase: 'It is not known any more what it was before, so every difference is shown.',
+  before: 'Before',
+  mine: 'Yours',
+  theirs: 'Now on the server',
+  removed: 'Deleted',
+  byBoth: 'both changed it',
+  byMe: 'you changed it',
+  byThem: 'they changed it',
+  keepMine: 'Keep mine',
+  keepTheirs: 'Keep theirs',
+  merge: 'Use merged',
+  edit: 'Edit…',
+  saveEdit: 'Save this',
+  back: 'Back',
+  later: 'Decide later',
+  makeAgain: 'Make it again',
+  letGo: 'Leave it deleted',
+  deleteAnyway: 'Delete it anyway',
+  keepIt: 'Keep it',
+  ready: 'Everything is decided.',
+  /** @param {number} open */
+  open: (open) => (open === 1 ? 'One field still needs your choice.' : `${open} fields still need your choice.`),
+  same: 'Both sides say the same by now.',
+  empty: 'empty',
+  absent: 'not there',
+  noValue: 'no value',
+  noNumber: 'This must be a number, like 12.50.',
+  noJson: 'This is not JSON: look for a missing comma, quote or bracket.',
+  yes: 'yes',
+  no: 'no',
+};
+
+/** @typedef {typeof WORDS} Words */
