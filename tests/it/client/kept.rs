@@ -176,6 +176,47 @@ async fn a_server_that_is_too_slow_for_a_snapshot_is_asked_for_a_list() {
 }
 
 #[tokio::test]
+async fn a_copy_of_some_rows_holds_those_that_pass() {
+    let shop = shop().await;
+    shop.run("insert into orders (id, note, n) select n, 'x', n % 3 from generate_series(1, 300) n").await;
+    let passing = "(select * from orders where n = 1 and note <> 'gone')";
+    // Both ways to read the rows: with the subscription, and by a list.
+    for patience in [Duration::from_secs(30), Duration::ZERO] {
+        let api = Api::with(&shop.url, |config| config.feed.snapshot_patience = patience).await;
+        let client = client(&format!("http://{}", api.address));
+        let mut orders = soon(client.follow("orders?n=eq.1&note=neq.gone").open()).await.unwrap();
+        assert_eq!(copied(&orders), real(&shop, passing).await);
+        let mut changed = async |sql: &str| {
+            shop.run(sql).await;
+            let mut ids = Vec::new();
+            for update in settle(&mut orders, &shop, passing).await {
+                let Update::Changed(some) = update else { panic!("{sql}: {update:?}") };
+                ids.extend(some);
+            }
+            ids
+        };
+        assert_eq!(changed("update orders set n = 1 where id = 3").await, ["3"], "enters");
+        assert_eq!(changed("update orders set n = 2 where id = 1").await, ["1"], "leaves");
+        assert_eq!(changed("update orders set note = 'y' where id in (1, 4)").await, ["4"], "stays");
+        assert_eq!(changed("update orders set note = 'gone' where id = 3").await, ["3"], "leaves");
+        assert_eq!(changed("delete from orders where id in (2, 7)").await, ["7"], "is deleted");
+        assert_eq!(
+            changed("update orders set id = 1000 where id = 10").await,
+            ["10", "1000"],
+            "is named anew"
+        );
+        let around =
+            "begin; update orders set n = 2 where id = 13; update orders set n = 1 where id = 13; commit";
+        assert_eq!(changed(around).await, ["13"], "is there again");
+        changed("truncate orders; insert into orders (id, note, n) select n, 'x', n % 3 from generate_series(1, 300) n").await;
+        shop.run("select rowbell.resync('orders'); update orders set n = 1 where id = 2").await;
+        let told = settle(&mut orders, &shop, passing).await;
+        assert!(told.iter().any(|update| matches!(update, Update::StartedOver(Some(_)))), "{told:?}");
+        shop.run("update orders set n = id % 3").await;
+    }
+}
+
+#[tokio::test]
 async fn keys_of_several_columns_and_of_text() {
     let database = Database::new().await;
     database

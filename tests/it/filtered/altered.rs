@@ -3,7 +3,9 @@
 use rowbell::feed::{Delivery, Opened, Start};
 use rowbell::words::frame::ResetReason;
 use rowbell::words::{FeedConfig, Topic};
+use serde_json::json;
 
+use crate::support::api::Api;
 use crate::support::database::Database;
 use crate::support::feed::{Reader, RunningFeed};
 use crate::support::soon;
@@ -58,6 +60,38 @@ async fn images_from_before_a_column_was_added_cannot_be_filtered_by_it() {
     let mut live = Reader::open(&feed, topic, Start::Now).await;
     database.run("update orders set note = 'c'").await;
     assert_eq!(live.until(1).await.told(), ["update 1"]);
+}
+
+#[tokio::test]
+async fn a_poll_tells_what_its_filter_can_and_starts_over_then() {
+    let database = Database::new().await;
+    database.run(TABLE).await;
+    // One change to a read, so that what can be told is told before the rest is looked at.
+    let api = Api::with(&database.url, |config| config.feed.chunk = 1).await;
+    let cursor = async |path: &str| api.get(path).await.expect(200).json();
+    let early = cursor("/feed/orders?branch=eq.3&wait=0").await;
+    for sql in [
+        "update orders set note = 'b'",
+        "alter table orders rename column branch to office",
+        "update orders set note = 'c'",
+        "alter table orders rename column office to branch",
+        "update orders set note = 'd'",
+    ] {
+        database.run(sql).await;
+    }
+    let since = |answer: &serde_json::Value| {
+        format!("/feed/orders?branch=eq.3&since={}", answer["cursor"].as_str().expect("a cursor"))
+    };
+    let told = cursor(&since(&early)).await;
+    let commits = told["commits"].as_array().expect("commits");
+    assert_eq!((commits.len(), &commits[0]["changes"][0]["row"]["note"]), (1, &json!("b")));
+    assert_eq!(told["more"], true);
+    let answer = api.get(&since(&told)).await;
+    assert_eq!(answer.json()["reason"], "schema");
+    assert_eq!(answer.problem(410), "expired");
+    let now = cursor("/feed/orders?branch=eq.3&wait=0").await;
+    database.run("update orders set note = 'e'").await;
+    assert_eq!(cursor(&since(&now)).await["commits"][0]["changes"][0]["row"]["note"], "e");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::Api;
 use crate::support::database::Database;
+use crate::support::soon;
 
 const TABLE: &str =
     "create table items (id integer primary key, name text, qty integer); select rowbell.watch('items');
@@ -148,6 +149,31 @@ async fn a_write_never_reaches_a_table_that_took_the_name_of_another() {
     database.run("select rowbell.unwatch('items')").await;
     assert_eq!(api.post("/api/items", &json!({"id": 3})).await.problem(404), "unknown_channel");
     assert_eq!(names("items").await, ["two"]);
+}
+
+#[tokio::test]
+async fn a_write_that_waits_for_a_swap_of_names_reaches_the_table_it_is_for() {
+    let (database, api) = warm().await;
+    let (link, swap) = (database.link().await, database.link().await);
+    let version = version(&api).await;
+    swap.client
+        .batch_execute(
+            "begin; alter table items rename to kept; create table items (like kept including all);
+            insert into items (id, name, qty, version) select id, 'other', qty, version from kept",
+        )
+        .await
+        .expect("swapped");
+    // Until the swap is committed the name leads to the old table, and all of the write comes in between.
+    let writing = tokio::spawn(api.at(version, "PATCH", "/api/items/1", &json!({"qty": 9})));
+    let waiting = "select count(*) from pg_locks where not granted and relation is not null
+        and database = (select oid from pg_database where datname = current_database())";
+    let waits = async || link.client.query_one(waiting, &[]).await.expect("a number").get::<_, i64>(0) > 0;
+    soon(async { while !waits().await {} }).await;
+    swap.client.batch_execute("commit").await.expect("committed");
+    assert_eq!(writing.await.unwrap().expect(200).json()["qty"], 9);
+    let both = "select (select qty from kept), (select qty from items)";
+    let row = link.client.query_one(both, &[]).await.expect("a row");
+    assert_eq!((row.get(0), row.get(1)), (9, 2));
 }
 
 #[tokio::test]
