@@ -78,7 +78,7 @@ export class HistoryView {
       this.#tell('', changes.length === 0 && !before ? 'The log holds no change of this row.' : '');
       this.#list.append(...changes.map((/** @type {any} */ change) => item(change)));
       this.#more.hidden = changes.length < PAGE;
-      this.#more.onclick = () => this.#read(channel, id, `&before=${changes.at(-1).version}`);
+      this.#more.onclick = () => this.#read(channel, id, `&before=${changes.at(-1).version ?? changes.at(-1).seq}`);
     } catch (error) {
       if (this.#shown === shown) this.#tell('bad', /** @type {Error} */ (error).message);
     }
@@ -99,6 +99,6 @@ function item(change) {
       element('time', { datetime: at }, clock(at)),
       actor && element('span', {}, 'by ', element('b', {}, actor)),
       branch && element('span', {}, 'at ', element('b', {}, branch)),
-      version !== null && element('span', {}, `version ${version}`)),
+      version !== undefined && element('span', {}, `version ${version}`)),
     element('div', { class: 'change' }, element('span', { class: `op ${op}` }, op), element('div', { class: 'what' }, fields(change))));
 }

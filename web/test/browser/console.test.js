@@ -19,7 +19,7 @@ after(() => server.stop());
 const live = (page) => page.getByRole('status').filter({ hasText: /^live$/ }).waitFor();
 
 test('a write by psql is seen as it happens, with who and where, and leads to the history', async (t) => {
-  const page = await open(t, await browse(t), server.url, { expected: [/history/] });
+  const page = await open(t, await browse(t), server.url);
   await live(page);
   await server.sql("begin; set local rowbell.actor = 'Ann'; set local rowbell.branch = 'Bath'; insert into notes values (1, '<b>hello</b>'); commit");
   const commit = page.getByRole('list', { name: 'Commits' }).getByRole('listitem').first();
@@ -31,6 +31,10 @@ test('a write by psql is seen as it happens, with who and where, and leads to th
   await commit.getByRole('link', { name: '1' }).click();
   await page.getByRole('region', { name: 'History' }).waitFor();
   assert.equal(await page.getByLabel('Id of the row').inputValue(), '1');
+  const changes = page.getByRole('region', { name: 'History' }).getByRole('listitem').filter({ hasText: /version/ });
+  await changes.nth(1).filter({ hasText: /by Ann.*at Bath.*insert/ }).waitFor();
+  assert.match(await changes.first().textContent(), /update.*bye/);
+  assert.equal(await changes.count(), 2);
 });
 
 test('it survives a restart of the server', async (t) => {
