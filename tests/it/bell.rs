@@ -47,6 +47,19 @@ fn until(feed: &Feed, mode: Mode) -> impl Future<Output = ()> {
     })
 }
 
+/// Waits until a node sleeps. Tests beside this one hold transactions of their own open, which may keep it until its next
+/// look; so it is made to look, without a bell.
+#[track_caller]
+fn asleep<'a>(shop: &'a Database, feed: &'a Feed) -> impl Future<Output = ()> + 'a {
+    let line = std::panic::Location::caller();
+    soon_at(line, async move {
+        while feed.stats().mode.get() != Mode::Asleep {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            shop.run("select rowbell.ring_catalog()").await;
+        }
+    })
+}
+
 /// How many locks of the bell are held in this database.
 async fn locks(shop: &Database) -> i64 {
     let held =

@@ -6,7 +6,7 @@ use rowbell::pg::embedded::{Cluster, StopMode};
 use rowbell::pg::migrate::migrate_up;
 use rowbell::words::FeedConfig;
 
-use super::{hurry, locks, no_heartbeat, restless, shop, until};
+use super::{asleep, hurry, locks, no_heartbeat, restless, shop, until};
 use crate::support::cluster::fast_options;
 use crate::support::database::Database;
 use crate::support::feed::{Reader, RunningFeed};
@@ -41,7 +41,7 @@ async fn a_hurry_is_read_without_bells_and_a_calm_with_them() {
     let mut reader = Reader::open(&feed, "orders", Start::Now).await;
     let mut told = 0;
     for _ in 0..2 {
-        until(&feed, Mode::Asleep).await;
+        asleep(&shop, &feed).await;
         let bells = feed.stats().bells.get();
         shop.run(&format!("insert into orders values ({told}, 'rings')")).await;
         reader.until(told + 1).await;
@@ -90,7 +90,7 @@ async fn nodes_in_different_modes_tell_the_same() {
     let mut first = Reader::open(&pulls, "orders", Start::Now).await;
     let mut second = Reader::open(&sleeps, "orders", Start::Now).await;
     let hurried = hurry(&shop, &pulls, 0).await;
-    until(&sleeps, Mode::Asleep).await;
+    asleep(&shop, &sleeps).await;
     for id in hurried..hurried + 20 {
         shop.run(&format!("insert into orders values ({id}, 'n')")).await;
     }
@@ -107,7 +107,7 @@ async fn nodes_in_different_modes_tell_the_same() {
     first.until(told + 1).await;
     assert_eq!(pulls.stats().bells.get(), bells);
     drop(first);
-    until(&pulls, Mode::Asleep).await;
+    asleep(&shop, &pulls).await;
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn while_a_lock_cannot_be_had_the_log_is_looked_at() {
     reader.until(1).await;
     assert_eq!((feed.stats().bells.get(), feed.stats().mode.get()), (0, Mode::Locking));
     holder.client.batch_execute("select pg_advisory_unlock_all()").await.unwrap();
-    until(&feed, Mode::Asleep).await;
+    asleep(&shop, &feed).await;
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_crash_in_the_middle_of_a_hurry_loses_nothing() {
         shop.run(&format!("insert into orders values ({told}, 'after')")).await;
         told += 1;
         reader.until(usize::try_from(told).unwrap()).await;
-        until(&feed, Mode::Asleep).await;
+        asleep(&shop, &feed).await;
     }
     assert!(reader.counts().values().all(|count| *count == 1));
     cluster.stop(StopMode::Immediate).await.expect("stops");

@@ -2,7 +2,7 @@
 
 use rowbell::feed::{Mode, Start, Step};
 
-use super::{Stop, hurry, no_heartbeat, restless, shop, until};
+use super::{Stop, asleep, hurry, no_heartbeat, restless, shop, until};
 use crate::support::feed::{Reader, RunningFeed};
 
 const STEPS: [Step; 4] = [Step::Listened, Step::Locked, Step::Fenced, Step::Drains];
@@ -19,7 +19,7 @@ async fn who_looked_before_the_lock_is_read_without_a_bell() {
     reader.until(1).await;
     assert_eq!((reader.told(), feed.stats().bells.get()), (vec!["insert 1".to_owned()], 0));
     // Now that it has ended, every other one rings.
-    until(&feed, Mode::Asleep).await;
+    asleep(&shop, &feed).await;
     writer.client.batch_execute("insert into orders values (2, 'rings')").await.unwrap();
     reader.until(2).await;
     assert_eq!(feed.stats().bells.get(), 1);
@@ -72,7 +72,7 @@ async fn falling_asleep_after_a_hurry_misses_no_silent_writer() {
         told += 1;
         reader.until(told).await;
         assert_eq!(feed.stats().bells.get(), bells, "{step:?}");
-        until(&feed, Mode::Asleep).await;
+        asleep(&shop, &feed).await;
     }
 }
 
@@ -102,7 +102,7 @@ async fn a_first_subscriber_disturbs_nobody_who_sleeps() {
     let shop = shop().await;
     let feed = RunningFeed::new(&shop.connector, no_heartbeat());
     let mut orders = Reader::open(&feed, "orders", Start::Now).await;
-    until(&feed, Mode::Asleep).await;
+    asleep(&shop, &feed).await;
     let listener = shop.link().await;
     for step in [Step::Listened, Step::Locked, Step::Fenced] {
         let stop = Stop::at(&feed, step);
@@ -113,7 +113,7 @@ async fn a_first_subscriber_disturbs_nobody_who_sleeps() {
             stop.go();
         };
         let (clients, ()) = tokio::join!(Reader::open(&feed, "clients", Start::Now), looks);
-        until(&feed, Mode::Asleep).await;
+        asleep(&shop, &feed).await;
         // Its leaving is noticed with the next look.
         drop(clients);
         let bells = feed.stats().bells.get();

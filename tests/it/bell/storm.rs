@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use rowbell::feed::{Feed, Mode, Start};
+use rowbell::feed::{Feed, Start};
 use rowbell::pg::connect::Connector;
 use rowbell::words::FeedConfig;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{no_heartbeat, shop, until};
+use super::{asleep, no_heartbeat, shop};
 use crate::support::database::Database;
 use crate::support::feed::{Reader, RunningFeed};
 use crate::support::soon;
@@ -264,5 +264,5 @@ async fn every_commit_is_told_once_and_soon_whatever_writers_and_nodes_do() {
         assert!(worst < Duration::from_secs(6), "node {node}, seed {seed}: {worst:?}");
     }
     reading.iter().for_each(JoinHandle::abort);
-    until(&feeds[0], Mode::Asleep).await;
+    asleep(&shop, &feeds[0]).await;
 }

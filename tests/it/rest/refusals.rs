@@ -28,7 +28,7 @@ async fn reads_that_cannot_be() {
         ("/api/", 404, "not_found"),
         ("/api/items/", 404, "not_found"),
         ("/api/items/1/2/3", 404, "not_found"),
-        ("/api/items/1/history", 404, "not_found"),
+        ("/api/items/1/history?limit=x", 400, "bad_limit"),
         ("/api/nothing", 404, "unknown_channel"),
         ("/api/plain", 404, "unknown_channel"),
         ("/api/batch", 405, "method_not_allowed"),
