@@ -2,6 +2,7 @@
 
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import fs from 'node:fs';
 import { RealtimeClient } from '../realtime-client.js';
 import { Proxy, Server, soon, until } from './stage.js';
@@ -30,7 +31,8 @@ const copy = (collection) => Object.fromEntries([...collection].map(([id, row]) 
 
 async function same(at, collection) {
   const wanted = await truth(at);
-  await until('the copy to be as the table', () => assert.deepEqual(copy(collection), wanted) ?? true).catch(() => {});
+  await until('the copy to be as the table', () => isDeepStrictEqual(copy(collection), wanted)).catch(() => {});
+  // Says what differs.
   assert.deepEqual(copy(collection), wanted);
 }
 

@@ -42,7 +42,7 @@ async fn reads_that_cannot_be() {
         ("/api/items/99999999999999999999", 400, "bad_value"),
         ("/api/items/%00", 400, "bad_value"),
         ("/api/items/%FF", 400, "bad_value"),
-        ("/api/items/1?version=3", 400, "unknown_field"),
+        ("/api/items/1?version=3", 404, "not_found"),
         ("/api/items?nme=eq.x", 400, "unknown_column"),
         ("/api/items?secret=eq.x", 400, "unknown_column"),
         ("/api/items?order=secret", 400, "unknown_column"),
