@@ -5,15 +5,15 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "a bench that cannot go on has nothing to say")]
 
+mod http;
 mod node;
 
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use http::Client;
 use node::Node;
 use rowbell::pg::link::Link;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
 const TABLES: &str = "
@@ -28,7 +28,6 @@ const SELECT: &str = "select version, row_to_json(t.*)::text from items t where 
 struct Bench {
     node: Node,
     bare: Link,
-    http: BufReader<TcpStream>,
     count: i32,
 }
 
@@ -36,8 +35,7 @@ impl Bench {
     async fn new() -> Self {
         let node = Node::with("rest", TABLES).await;
         let bare = node.link().await;
-        let http = connect(&node).await;
-        Self { node, bare, http, count: 0 }
+        Self { node, bare, count: 0 }
     }
 
     /// `count` writes of each kind; every one must be at the version the last one left.
@@ -54,13 +52,11 @@ impl Bench {
     }
 
     async fn rest_writes(&mut self, count: u64) -> Duration {
-        self.http = connect(&self.node).await;
-        let mut tag = self.request("GET", "", "").await;
+        let mut client = self.client().await;
         let begun = Instant::now();
         for _ in 0..count {
             self.count += 1;
-            let body = format!(r#"{{"qty":{}}}"#, self.count);
-            tag = self.request("PATCH", &format!("If-Match: {tag}\r\n"), &body).await;
+            client.write(self.count).await;
         }
         begun.elapsed()
     }
@@ -74,47 +70,19 @@ impl Bench {
         begun.elapsed()
     }
 
-    async fn rest_reads(&mut self, count: u64) -> Duration {
-        self.http = connect(&self.node).await;
-        self.request("GET", "", "").await;
+    /// A connection of its own for each round: the server closes those that ask for nothing.
+    async fn client(&self) -> Client {
+        Client::new(self.node.address, 2).await
+    }
+
+    async fn rest_reads(&self, count: u64) -> Duration {
+        let mut client = self.client().await;
         let begun = Instant::now();
         for _ in 0..count {
-            self.request("GET", "", "").await;
+            client.read().await;
         }
         begun.elapsed()
     }
-
-    /// One request on the one connection; the `ETag` of its 200.
-    async fn request(&mut self, method: &str, header: &str, body: &str) -> String {
-        let request = format!(
-            "{method} /api/items/2 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{header}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.http.get_mut().write_all(request.as_bytes()).await.expect("is sent");
-        let (mut line, mut tag, mut length) = (String::new(), String::new(), 0);
-        self.http.read_line(&mut line).await.expect("an answer");
-        assert!(line.starts_with("HTTP/1.1 200 "), "{line}");
-        loop {
-            line.clear();
-            self.http.read_line(&mut line).await.expect("a header");
-            match line.trim_end().split_once(": ") {
-                Some(("etag", value)) => value.clone_into(&mut tag),
-                Some(("content-length", value)) => length = value.parse().expect("a number"),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        let mut row = vec![0; length];
-        self.http.read_exact(&mut row).await.expect("a row");
-        tag
-    }
-}
-
-/// A connection of its own for each round: the server closes those that ask for nothing.
-async fn connect(node: &Node) -> BufReader<TcpStream> {
-    let stream = TcpStream::connect(node.address).await.expect("connects");
-    stream.set_nodelay(true).expect("is set");
-    BufReader::new(stream)
 }
 
 fn rest(criterion: &mut Criterion) {

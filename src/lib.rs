@@ -23,6 +23,7 @@ pub mod pg;
 pub mod feed;
 pub mod problem;
 pub mod auth;
+pub mod body;
 pub mod socket;
 pub mod rest;
 pub mod operate;

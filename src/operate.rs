@@ -3,23 +3,20 @@
 //! `watch` changes a table, so it takes more than reading and writing rows does: the server's token, or a server that
 //! only its own machine can reach.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, BytesMut};
-use futures::{Stream, TryStreamExt};
+use bytes::Buf;
+use futures::Stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
-use warp::http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
-};
+use warp::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, RETRY_AFTER};
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::auth::Door;
+use crate::body::{Bounds, Incoming};
 use crate::pg::catalog::{self, Channel, WatchOptions};
 use crate::pg::connect::Connector;
 use crate::pg::fault::sqlstate;
@@ -27,11 +24,8 @@ use crate::pg::pool::Pool;
 use crate::problem::Problem;
 use crate::words::{Error, Result};
 
-/// Bytes the body of a wish to watch may have.
-const BODY: usize = 64 * 1024;
-
-/// How long the body may take.
-const BODY_WAIT: Duration = Duration::from_secs(30);
+/// A wish to watch is short.
+const BOUNDS: Bounds = Bounds { limit: 64 << 10, wait: Duration::from_secs(30) };
 
 /// What operators' requests share; cheap to clone.
 #[derive(Clone)]
@@ -90,12 +84,14 @@ impl Operators {
     async fn watch<B: Buf>(
         &self,
         headers: &HeaderMap,
-        body: impl Stream<Item = Result<B, warp::Error>>,
+        body: impl Stream<Item = Result<B, warp::Error>> + Send + 'static,
     ) -> Result<Response, Problem> {
         self.check_operator(headers)?;
-        let wish = timeout(BODY_WAIT, read_wish(headers, body)).await.unwrap_or_else(|_| {
-            let detail = format!("the body did not arrive within {} seconds", BODY_WAIT.as_secs());
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail).with_header(CONNECTION, "close"))
+        let body = Incoming::new(body).json(headers, BOUNDS).await?;
+        // In serde's words, which are about the client's own text.
+        let wish: Wish = serde_json::from_slice(&body).map_err(|error| {
+            let detail = format!("this is no wish to watch: {error}");
+            Problem::new(StatusCode::BAD_REQUEST, "bad_json", detail)
         })?;
         let options = WatchOptions {
             channel: wish.channel,
@@ -156,41 +152,12 @@ pub fn routes(
                     (None, "GET" | "HEAD") => operators.list(&headers).await,
                     (None, "POST") => operators.watch(&headers, body).await,
                     (Some(channel), "DELETE") => operators.unwatch(&headers, &channel).await,
-                    (None, _) => Err(not_allowed("GET, HEAD, POST")),
-                    (Some(_), _) => Err(not_allowed("DELETE")),
+                    (None, _) => Err(Problem::other_method("GET, HEAD, POST")),
+                    (Some(_), _) => Err(Problem::other_method("DELETE")),
                 };
                 answered.unwrap_or_else(Problem::into_response)
             }
         })
-}
-
-fn not_allowed(allowed: &'static str) -> Problem {
-    let detail = format!("this path takes {allowed}");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, allowed)
-}
-
-/// Reads a wish; what is wrong with it is told in serde's words, which are about the client's own text.
-async fn read_wish<B: Buf>(
-    headers: &HeaderMap,
-    body: impl Stream<Item = Result<B, warp::Error>>,
-) -> Result<Wish, Problem> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        let detail = "send the wish as JSON, with Content-Type: application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
-    }
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "bad_json", detail);
-    let mut body = pin!(body);
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = body.try_next().await.map_err(|_| bad("the body broke off".into()))? {
-        if bytes.len() + chunk.remaining() > BODY {
-            let detail = format!("a wish may have up to {} KiB", BODY >> 10);
-            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-                .with_header(CONNECTION, "close"));
-        }
-        bytes.put(chunk);
-    }
-    serde_json::from_slice(&bytes).map_err(|error| bad(format!("this is no wish to watch: {error}")))
 }
 
 fn told(channel: &Channel, may_unwatch: bool) -> Value {

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use serde_json::json;
 use warp::filters::body::BodyDeserializeError;
-use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use warp::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use warp::http::{Response as Plain, StatusCode};
 use warp::reject::{
     InvalidHeader, InvalidQuery, LengthRequired, MethodNotAllowed, MissingHeader, PayloadTooLarge, Reject,
@@ -54,6 +54,12 @@ impl Problem {
     pub fn unauthorized() -> Self {
         let detail = "send Authorization: Bearer with the token";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).with_header(WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// What is said to a method that a path does not take, with those it does.
+    pub fn other_method(allowed: &'static str) -> Self {
+        let detail = format!("this path takes {allowed}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, allowed)
     }
 
     /// What is said where something of ours broke; the log knows more, the client does not.

@@ -17,6 +17,8 @@
 mod catch_up;
 mod fan_out;
 mod growth;
+#[path = "../http/mod.rs"]
+mod http;
 mod idle;
 mod latency;
 #[path = "../peers/mod.rs"]

@@ -1,16 +1,14 @@
 //! Versioned writes by REST from many clients, against the bare prepared UPDATE.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use rowbell::pg::link::Link;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
 use tokio_postgres::Statement;
 
 use crate::Scale;
+use crate::http::Client;
 use crate::report::{Report, figure, median};
 use crate::stage::Stage;
 
@@ -19,13 +17,6 @@ const TABLE: &str = "create table items (id integer primary key, note text, qty 
     insert into items select id, 'a row', 0, '{\"a\": 1}' from generate_series(1, 200) id;";
 const UPDATE: &str = "update items t set qty = $1 where id = $2 and version = $3
     returning version, row_to_json(t.*)::text, id::text, pg_current_xact_id()::text";
-
-/// A client of REST: one connection, one row.
-struct Client {
-    http: BufReader<TcpStream>,
-    id: usize,
-    tag: String,
-}
 
 pub async fn measure(stage: &Stage, scale: Scale, report: &mut Report) {
     let database = stage.database("requests", TABLE).await;
@@ -95,43 +86,4 @@ async fn requests(mut clients: Vec<Client>, time: Duration) -> f64 {
     }))
     .await;
     f64::from(done.get()) / begun.elapsed().as_secs_f64()
-}
-
-impl Client {
-    async fn new(address: SocketAddr, id: usize) -> Self {
-        let tcp = TcpStream::connect(address).await.expect("connects");
-        tcp.set_nodelay(true).expect("is set");
-        let mut client = Self { http: BufReader::new(tcp), id, tag: String::new() };
-        client.request("GET", "", "").await;
-        client
-    }
-
-    async fn write(&mut self, qty: i32) {
-        let header = format!("If-Match: {}\r\n", self.tag);
-        self.request("PATCH", &header, &format!(r#"{{"qty":{qty}}}"#)).await;
-    }
-
-    async fn request(&mut self, method: &str, header: &str, body: &str) {
-        let request = format!(
-            "{method} /api/items/{} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{header}Content-Length: {}\r\n\r\n{body}",
-            self.id,
-            body.len()
-        );
-        self.http.get_mut().write_all(request.as_bytes()).await.expect("is sent");
-        let (mut line, mut length) = (String::new(), 0);
-        self.http.read_line(&mut line).await.expect("an answer");
-        assert!(line.starts_with("HTTP/1.1 200 "), "{line}");
-        loop {
-            line.clear();
-            self.http.read_line(&mut line).await.expect("a header");
-            match line.trim_end().split_once(": ") {
-                Some(("etag", tag)) => tag.clone_into(&mut self.tag),
-                Some(("content-length", value)) => length = value.parse().expect("a number"),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        let mut row = vec![0; length];
-        self.http.read_exact(&mut row).await.expect("a row");
-    }
 }

@@ -18,7 +18,7 @@ impl Rest {
         request::refuse_parameters(&request.query)?;
         request::refuse_single(&request.headers)?;
         let writer = request::writer(&request.headers)?;
-        let body = request.body.json(&request.headers, &self.0.config).await?;
+        let body = request.body.json(&request.headers, self.bounds()).await?;
         let Batch { atomic, operations } = Batch::parse(&body)?;
         drop(body);
         let (limits, resources) = (self.limits(), self.0.resources.clone());

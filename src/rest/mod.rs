@@ -6,7 +6,6 @@
 
 mod answer;
 mod batch;
-mod body;
 mod counting;
 mod history;
 mod openapi;
@@ -26,11 +25,11 @@ use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use crate::auth::Door;
+use crate::body::{Bounds, Incoming};
 use crate::pg::resource::{Change, Failure, Resources, Verb, Written};
 use crate::problem::Problem;
 use crate::words::topic::is_channel_name;
 use crate::words::{Error, ListQuery, RestConfig, RowBody};
-use body::Incoming;
 use openapi::Document;
 use request::{Target, Wanted};
 
@@ -120,7 +119,7 @@ impl Rest {
             (Target::Row { .. }, "PUT") => self.replace(request).await,
             (Target::Row { .. }, "PATCH") => self.change(Verb::Patch, request).await,
             (Target::Row { .. }, "DELETE") => self.change(Verb::Delete, request).await,
-            (target, _) => Err(refused::other_method(target.methods())),
+            (target, _) => Err(Problem::other_method(target.methods())),
         }
     }
 
@@ -137,7 +136,7 @@ impl Rest {
     async fn describe(&self, method: &Method, headers: &HeaderMap) -> Result<Response, Problem> {
         self.0.door.check_token(headers)?;
         if !matches!(*method, Method::GET | Method::HEAD) {
-            return Err(refused::other_method("GET, HEAD"));
+            return Err(Problem::other_method("GET, HEAD"));
         }
         let (rest, guarded) = (self.clone(), self.0.door.is_guarded());
         let text = self
@@ -211,7 +210,7 @@ impl Rest {
         let channel = request.target.channel().to_owned();
         let row = match (verb, request.body.is_empty(&request.headers)) {
             (Verb::Delete, true) => RowBody::default(),
-            _ => request.body.row(&request.headers, &self.0.config).await?,
+            _ => request.body.row(&request.headers, self.bounds()).await?,
         };
         let wanted = request::strategy(&request.headers)?;
         let change = Change { verb, id, version, row, strategy: wanted.unwrap_or_default(), key };
@@ -227,6 +226,11 @@ impl Rest {
             Written::Stale(conflict) => Err(refused::conflict(conflict, &change)),
             Written::Missing => Err(refused::missing()),
         }
+    }
+
+    fn bounds(&self) -> Bounds {
+        let RestConfig { body_limit, body_wait, .. } = self.0.config;
+        Bounds { limit: body_limit, wait: body_wait }
     }
 
     /// The time that two statements of a request may take.

@@ -117,12 +117,6 @@ pub(super) fn feed_only() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, "GET, HEAD")
 }
 
-/// 405, with the methods the path takes.
-pub(super) fn other_method(allowed: &'static str) -> Problem {
-    let detail = format!("this path takes {allowed}");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).with_header(ALLOW, allowed)
-}
-
 /// 404 for a channel.
 pub(super) fn unknown_channel() -> Problem {
     let detail = "no table is watched as this channel; rowbell channels lists them";

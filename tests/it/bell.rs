@@ -12,20 +12,8 @@ use rowbell::feed::{Feed, Mode, Step};
 use rowbell::words::FeedConfig;
 use tokio::sync::Notify;
 
-use crate::support::database::Database;
+use crate::support::database::{Database, shop};
 use crate::support::{soon, soon_at};
-
-async fn shop() -> Database {
-    let database = Database::new().await;
-    database
-        .run(
-            "create table orders (id integer primary key, note text);
-             create table clients (id integer primary key, name text);
-             select rowbell.watch('orders'); select rowbell.watch('clients')",
-        )
-        .await;
-    database
-}
 
 /// A heartbeat that never comes: whatever is told, a bell brought, or a look on the way to sleep.
 fn no_heartbeat() -> FeedConfig {

@@ -6,21 +6,9 @@ use rowbell::feed::{Delivery, Opened, Start};
 use rowbell::words::frame::ResetReason;
 use rowbell::words::{Cursor, FeedConfig, Origin, Snapshot, Topic};
 
-use crate::support::database::Database;
+use crate::support::database::{Database, shop};
 use crate::support::feed::{Reader, RunningFeed};
 use crate::support::soon;
-
-async fn shop() -> Database {
-    let database = Database::new().await;
-    database
-        .run(
-            "create table orders (id integer primary key, note text);
-             create table clients (id integer primary key, name text);
-             select rowbell.watch('orders'); select rowbell.watch('clients');",
-        )
-        .await;
-    database
-}
 
 /// A feed that drains only when a bell rings: what it delivers, a bell brought.
 fn bells_only() -> FeedConfig {

@@ -233,17 +233,20 @@ async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written
 
 /// What a transaction of several writes is told about who writes.
 pub(super) fn settings(writer: &Writer) -> Statement {
+    Statement { sql: fill(WRITER_SETTINGS, &[]), parameters: who(writer) }
+}
+
+/// Actor and branch, empty where there is none.
+fn who(writer: &Writer) -> Parameters {
     let mut parameters = Parameters::default();
     parameters.add(writer.actor.clone().unwrap_or_default());
     parameters.add(writer.branch.clone().unwrap_or_default());
-    Statement { sql: fill(WRITER_SETTINGS, &[]), parameters }
+    parameters
 }
 
 /// What goes before a write: who writes, and that the shape is still the one of the channel's table.
 fn held_settings(table: &Table, writer: &Writer) -> Statement {
-    let mut parameters = Parameters::default();
-    parameters.add(writer.actor.clone().unwrap_or_default());
-    parameters.add(writer.branch.clone().unwrap_or_default());
+    let mut parameters = who(writer);
     parameters.add(&*table.channel);
     parameters.add(table.relation.as_str());
     table.statement(HOLD_TABLE, &[], parameters)

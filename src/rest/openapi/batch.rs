@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answers::{answer, problem, responses};
-use super::operations::{KEY, parameters};
+use super::operations::{KEY, WRITE, parameters};
 use super::rows::{name, refer};
 use super::values::{or_null, reference};
 use crate::pg::resource::{DescribedTable, Kind};
@@ -23,19 +23,7 @@ pub(super) fn path() -> (String, Value) {
             problem("An atomic batch met a conflict, and nothing was written.", reference("Problem")),
         ),
     ]);
-    let problems = [
-        "BadBody",
-        "Unauthorized",
-        "Forbidden",
-        "NotFound",
-        "MethodNotAllowed",
-        "SlowBody",
-        "TooLarge",
-        "UnsupportedMediaType",
-        "Constraint",
-        "VersionRequired",
-        "Unavailable",
-    ];
+    let problems = [&WRITE[..], &["VersionRequired"]].concat();
     let post = json!({
         "operationId": "batch", "tags": ["batch"], "summary": "Does several writes.",
         "description": "Each means what the request of its own means. All in one transaction where `atomic`; each by \

@@ -10,7 +10,7 @@ use crate::pg::resource::DescribedTable;
 /// Problems that every read and every write may end in.
 const READ: [&str; 7] =
     ["BadQuery", "Unauthorized", "Forbidden", "NotFound", "MethodNotAllowed", "TooLarge", "Unavailable"];
-const WRITE: [&str; 10] = [
+pub(super) const WRITE: [&str; 10] = [
     "BadBody",
     "Unauthorized",
     "Forbidden",

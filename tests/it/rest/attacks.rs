@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::served;
 use crate::support::api::{Answer, Api};
 use crate::support::database::Database;
 use crate::support::soon;
@@ -82,10 +83,7 @@ const VALUES: [&str; 51] = [
 ];
 
 async fn targets() -> (Database, Api) {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
-    (database, api)
+    served(TABLE).await
 }
 
 /// The node still answers, and nothing was written that it did not say.

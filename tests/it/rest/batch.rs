@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::{CHANGED_AGAIN, served};
 use crate::support::api::{Answer, Api};
 use crate::support::database::Database;
 
@@ -12,10 +13,7 @@ const TABLE: &str = "create table items (
     insert into items values (101, 'a', 1), (102, 'b', 2), (103, 'c', 3)";
 
 async fn items() -> (Database, Api) {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
-    (database, api)
+    served(TABLE).await
 }
 
 async fn batch(api: &Api, atomic: bool, operations: &Value) -> Answer {
@@ -265,11 +263,7 @@ async fn a_batch_that_is_sent_again_is_answered_again() {
 #[tokio::test]
 async fn a_row_that_the_tables_own_triggers_change_again_is_told_as_it_is_left() {
     let (database, api) = items().await;
-    database
-        .run("create function again() returns trigger language plpgsql as $$ begin
-                update items set name = new.name || '!' where id = new.id and right(name, 1) <> '!'; return null; end $$;
-            create trigger again after insert or update on items for each row execute function again()")
-        .await;
+    database.run(CHANGED_AGAIN).await;
     for atomic in [false, true] {
         let operations = json!([
             {"method": "POST", "channel": "items", "row": {"name": "tea"}},

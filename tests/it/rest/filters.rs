@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::served;
 use crate::support::api::Api;
 use crate::support::database::Database;
 
@@ -34,9 +35,7 @@ fn encoded(query: &str) -> String {
 
 #[tokio::test]
 async fn every_operator_on_every_kind_of_column() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (_database, api) = served(TABLE).await;
     for (query, expected) in [
         ("name=like.A*", &[1][..]),
         ("name=ilike.AN*", &[1, 2]),
@@ -93,9 +92,7 @@ async fn every_operator_on_every_kind_of_column() {
 
 #[tokio::test]
 async fn what_a_filter_cannot_mean_is_told_with_what_to_write() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (_database, api) = served(TABLE).await;
     for (query, code, told) in [
         ("nam=eq.x", "unknown_column", "no column \"nam\"; it has id, name, mood"),
         ("or=(id.eq.1,nam.eq.x)", "unknown_column", "no column \"nam\""),
@@ -131,9 +128,7 @@ async fn what_a_filter_cannot_mean_is_told_with_what_to_write() {
 
 #[tokio::test]
 async fn only_what_is_selected_is_sent() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (_database, api) = served(TABLE).await;
     let list = api.get("/api/things?select=name,id&id=lt.3&order=day.desc").await.expect(200);
     assert_eq!(list.text, r#"[{"name":"anne","id":2},{"name":"Anna","id":1}]"#);
     let odd = api.get("/api/things?select=%22x,y%22,a.b&id=eq.1").await.expect(200);
@@ -145,9 +140,7 @@ async fn only_what_is_selected_is_sent() {
 
 #[tokio::test]
 async fn rows_are_counted_in_the_snapshot_they_are_read_in() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (_database, api) = served(TABLE).await;
     let exact = [("Prefer", "count=exact")];
     for (query, status, range) in [
         ("", 200, "0-3/4"),

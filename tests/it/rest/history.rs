@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use rowbell::pg::keeper;
 use serde_json::{Value, json};
 
+use super::served;
 use crate::support::api::Api;
 use crate::support::database::Database;
 use crate::support::soon;
@@ -13,10 +14,7 @@ const TABLE: &str = "create table items (id integer primary key, name text, secr
     select rowbell.watch('items', omit => '{secret}')";
 
 async fn items() -> (Database, Api) {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
-    (database, api)
+    served(TABLE).await
 }
 
 async fn cursor(api: &Api, channel: &str) -> String {

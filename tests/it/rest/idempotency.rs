@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 
+use super::{CHANGED_AGAIN, served};
 use crate::support::api::{Answer, Api};
 use crate::support::database::Database;
 use crate::support::soon;
@@ -12,10 +13,7 @@ const TABLE: &str = "create table items (
     select rowbell.watch('items')";
 
 async fn items() -> (Database, Api) {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
-    (database, api)
+    served(TABLE).await
 }
 
 async fn keyed(api: &Api, key: &str, method: &str, path: &str, version: i64, body: &Value) -> Answer {
@@ -143,11 +141,7 @@ async fn what_wrote_nothing_may_be_tried_again_under_its_key() {
 #[tokio::test]
 async fn a_row_that_the_tables_own_triggers_change_again_is_kept_as_it_was_told() {
     let (database, api) = items().await;
-    database
-        .run("create function again() returns trigger language plpgsql as $$ begin
-                update items set name = new.name || '!' where id = new.id and right(name, 1) <> '!'; return null; end $$;
-            create trigger again after insert or update on items for each row execute function again()")
-        .await;
+    database.run(CHANGED_AGAIN).await;
     let made = keyed(&api, "k", "POST", "/api/items", 0, &json!({"name": "tea"})).await.expect(201);
     assert_eq!(made.json()["name"], "tea!");
     let again = keyed(&api, "k", "POST", "/api/items", 0, &json!({"name": "tea"})).await;

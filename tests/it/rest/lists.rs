@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rowbell::words::Cursor;
 use serde_json::{Value, json};
 
+use super::served;
 use crate::support::api::Api;
 use crate::support::database::Database;
 use crate::support::socket::Socket;
@@ -20,9 +21,7 @@ fn ids(rows: &Value) -> Vec<i64> {
 
 #[tokio::test]
 async fn filters_orders_and_pages() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (_database, api) = served(TABLE).await;
     for (query, expected) in [
         ("", &[1, 2, 3, 4, 5][..]),
         ("name=eq.a", &[1]),
@@ -92,9 +91,7 @@ async fn a_hundred_rows_unless_more_are_asked_for() {
 
 #[tokio::test]
 async fn known_rows_are_not_sent_again() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (database, api) = served(TABLE).await;
     let read = api.get("/api/items/1").await.expect(200);
     let ask = async |tags: &str| api.send("GET", "/api/items/1", &[("If-None-Match", tags)], None).await;
     let tag = read.header("etag");
@@ -179,9 +176,7 @@ async fn the_feed_continues_a_list_exactly_where_it_was_read() {
 
 #[tokio::test]
 async fn a_client_knows_its_own_write_when_it_comes_round() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (_database, api) = served(TABLE).await;
     let (mut socket, _) = Socket::subscribed(api.address.port(), "items").await;
     let made =
         api.send("POST", "/api/items", &[("Rowbell-Actor", "anna")], Some(r#"{"id":9}"#)).await.expect(201);
@@ -196,9 +191,7 @@ async fn a_client_knows_its_own_write_when_it_comes_round() {
 
 #[tokio::test]
 async fn a_list_of_commits_that_nobody_waited_for_is_put_on_disk_first() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
+    let (database, api) = served(TABLE).await;
     let link = database.link().await;
     let unflushed = "select pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()";
     let mut seen_unflushed = 0;

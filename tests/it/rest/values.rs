@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::served;
 use crate::support::api::Api;
 use crate::support::database::Database;
 
@@ -23,10 +24,7 @@ const TABLE: &str = "
     select rowbell.watch('kinds');";
 
 async fn kinds() -> (Database, Api) {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
-    (database, api)
+    served(TABLE).await
 }
 
 /// Column, what is sent, and what comes back where that is another text of the same value.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::served;
 use crate::support::api::Api;
 use crate::support::database::Database;
 
@@ -12,10 +13,7 @@ const TABLE: &str = "create table items (
     select rowbell.watch('items');";
 
 async fn items() -> (Database, Api) {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::on(&database.url).await;
-    (database, api)
+    served(TABLE).await
 }
 
 /// The log of one row, a line a change.

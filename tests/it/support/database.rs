@@ -42,6 +42,19 @@ impl Database {
     }
 }
 
+/// Two channels: orders and clients.
+pub async fn shop() -> Database {
+    let database = Database::new().await;
+    database
+        .run(
+            "create table orders (id integer primary key, note text);
+             create table clients (id integer primary key, name text);
+             select rowbell.watch('orders'); select rowbell.watch('clients')",
+        )
+        .await;
+    database
+}
+
 /// The URL of a database on the shared server.
 pub async fn url_of(connector: &Connector) -> String {
     let url = shared().await.cluster.url();

@@ -1,6 +1,7 @@
-//! The body of a request: read only when it is wanted, and no further than its limit.
+//! The body of a request at any edge: read only when it is wanted, and no further than its limit.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use futures::{Stream, TryStreamExt};
@@ -9,13 +10,23 @@ use warp::http::StatusCode;
 use warp::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, TRANSFER_ENCODING};
 
 use crate::problem::Problem;
-use crate::words::{RestConfig, RowBody};
+use crate::words::RowBody;
+
+/// How large a body may be, in bytes, and how long it may take to arrive.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Bytes.
+    pub limit: usize,
+    /// From the first look at it.
+    pub wait: Duration,
+}
 
 /// A body that nobody has read yet.
-pub(super) struct Incoming(Pin<Box<dyn Stream<Item = Result<BytesMut, warp::Error>> + Send>>);
+pub struct Incoming(Pin<Box<dyn Stream<Item = Result<BytesMut, warp::Error>> + Send>>);
 
 impl Incoming {
-    pub(super) fn new<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> Self {
+    /// From the chunks as they arrive.
+    pub fn new<B: Buf>(stream: impl Stream<Item = Result<B, warp::Error>> + Send + 'static) -> Self {
         let chunks = stream.map_ok(|mut chunk| {
             let mut bytes = BytesMut::with_capacity(chunk.remaining());
             while chunk.has_remaining() {
@@ -30,27 +41,27 @@ impl Incoming {
     }
 
     /// True when the request says that it has none.
-    pub(super) fn is_empty(&self, headers: &HeaderMap) -> bool {
+    pub fn is_empty(&self, headers: &HeaderMap) -> bool {
         !headers.contains_key(TRANSFER_ENCODING) && length(headers).unwrap_or(0) == 0
     }
 
     /// Reads it as a row.
-    pub(super) async fn row(self, headers: &HeaderMap, config: &RestConfig) -> Result<RowBody, Problem> {
-        let bytes = self.json(headers, config).await?;
+    pub async fn row(self, headers: &HeaderMap, bounds: Bounds) -> Result<RowBody, Problem> {
+        let bytes = self.json(headers, bounds).await?;
         RowBody::parse(&bytes).map_err(|told| Problem::new(StatusCode::BAD_REQUEST, "bad_json", told))
     }
 
     /// Reads it as it is, if it is sent as JSON.
-    pub(super) async fn json(self, headers: &HeaderMap, config: &RestConfig) -> Result<BytesMut, Problem> {
+    pub async fn json(self, headers: &HeaderMap, bounds: Bounds) -> Result<BytesMut, Problem> {
         if !is_json(headers) {
             let detail = "the body must be JSON, sent with Content-Type: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
-        self.bytes(headers, config).await
+        self.bytes(headers, bounds).await
     }
 
-    async fn bytes(mut self, headers: &HeaderMap, config: &RestConfig) -> Result<BytesMut, Problem> {
-        let limit = config.body_limit;
+    async fn bytes(mut self, headers: &HeaderMap, bounds: Bounds) -> Result<BytesMut, Problem> {
+        let Bounds { limit, wait } = bounds;
         if length(headers).is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
             return Err(too_large(limit));
         }
@@ -64,8 +75,8 @@ impl Incoming {
             }
             Ok(bytes)
         };
-        timeout(config.body_wait, reading).await.unwrap_or_else(|_| {
-            let detail = format!("the body did not arrive within {} seconds", config.body_wait.as_secs());
+        timeout(wait, reading).await.unwrap_or_else(|_| {
+            let detail = format!("the body did not arrive within {} seconds", wait.as_secs());
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", detail).with_header(CONNECTION, "close"))
         })
     }
@@ -76,7 +87,8 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn too_large(limit: usize) -> Problem {
-    let detail = format!("a body may have up to {} MiB", limit >> 20);
+    let (size, unit) = if limit < 1 << 20 { (limit >> 10, "KiB") } else { (limit >> 20, "MiB") };
+    let detail = format!("a body may have up to {size} {unit}");
     // What was sent and not read is in the way of the next request.
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).with_header(CONNECTION, "close")
 }
@@ -106,7 +118,6 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use futures::stream;
-    use std::time::Duration;
     use warp::Reply;
     use warp::http::HeaderValue;
 
@@ -124,12 +135,10 @@ mod tests {
         Incoming::new(stream::iter(chunks))
     }
 
-    fn small() -> RestConfig {
-        RestConfig { body_limit: 10, body_wait: Duration::from_secs(3), ..RestConfig::default() }
-    }
+    const SMALL: Bounds = Bounds { limit: 10, wait: Duration::from_secs(3) };
 
     async fn status(incoming: Incoming, headers: &HeaderMap) -> u16 {
-        incoming.row(headers, &small()).await.unwrap_err().into_response().status().as_u16()
+        incoming.row(headers, SMALL).await.unwrap_err().into_response().status().as_u16()
     }
 
     #[test]
@@ -150,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn chunks_are_put_together() {
-        let row = chunks(&[b"{\"a\"", b":", b"1}"]).row(&json(&[]), &small()).await.unwrap();
+        let row = chunks(&[b"{\"a\"", b":", b"1}"]).row(&json(&[]), SMALL).await.unwrap();
         assert_eq!(row.get("a"), Some("1"));
     }
 
