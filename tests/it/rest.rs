@@ -1,6 +1,7 @@
 //! REST, from the socket to the table and back.
 
 mod altered;
+mod as_text;
 mod attacks;
 mod batch;
 mod broken;

@@ -69,7 +69,7 @@ fn text_of(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::resource::table::{Holds, Role};
+    use crate::pg::resource::table::{Holds, Numbers, Role};
     use crate::pg::resource::takes::Takes;
 
     fn table(key: &[&str]) -> Table {
@@ -83,6 +83,7 @@ mod tests {
             holds: Holds::Other,
             takes: Takes::Any,
             role: Role::Writable,
+            numbers: Numbers::None,
         };
         Table {
             channel: "c".into(),
