@@ -9,6 +9,7 @@ mod browsers;
 mod business;
 mod described;
 mod filters;
+mod gone;
 mod history;
 mod idempotency;
 mod lists;

@@ -120,7 +120,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "public.fine has no column ctid that can be sent as text",
         "choose columns that hold numbers",
     ),
-    ("'taken', as_text => '{version}'", "public.taken has no column version that can be sent as text", "choose columns"),
+    (
+        "'taken', as_text => '{version}'",
+        "public.taken has no column version that can be sent as text",
+        "choose columns",
+    ),
     ("'fine', omit => '{id}'", "column id cannot be omitted", "keys and versions name the row"),
     ("'taken', omit => '{version}'", "column version cannot be omitted", "keys and versions"),
     ("'fine', notify => 'sometimes'", "notify cannot be 'sometimes'", "use auto, always or never"),
