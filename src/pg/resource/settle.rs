@@ -140,7 +140,7 @@ fn wanted<'a>(column: &Column, change: &'a Change, base: Option<&str>) -> Option
 fn comparable<'a>(column: &Column, value: &'a str) -> Cow<'a, str> {
     match column.numbers {
         Numbers::None => Cow::Borrowed(value),
-        Numbers::AsNumbers | Numbers::AsText(_) => as_numbers(value),
+        Numbers::Plain | Numbers::AsText(_) => as_numbers(value),
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) enum Numbers {
     /// It holds none.
     None,
     /// As numbers of JSON.
-    AsNumbers,
+    Plain,
     /// As text, by a cast to this type.
     AsText(String),
 }
@@ -215,7 +215,7 @@ impl Column {
     pub(super) fn shown(&self) -> String {
         match &self.numbers {
             Numbers::AsText(form) => format!("t.{0}::{form} as {0}", self.quoted),
-            Numbers::None | Numbers::AsNumbers => format!("t.{}", self.quoted),
+            Numbers::None | Numbers::Plain => format!("t.{}", self.quoted),
         }
     }
 
@@ -240,7 +240,7 @@ impl Column {
         };
         let numbers = match (get::<Option<String>>(row, 15)?, get(row, 16)?) {
             (None, _) => Numbers::None,
-            (Some(_), false) => Numbers::AsNumbers,
+            (Some(_), false) => Numbers::Plain,
             (Some(form), true) => Numbers::AsText(form),
         };
         Ok(Self {
