@@ -92,35 +92,6 @@ test('every break is gone through: nothing lost, nothing twice', async (t) => {
   await same(at, rows);
 });
 
-test('a collection that is kept continues where it was, and is never older than its cursor', async (t) => {
-  const at = await stage(t);
-  await at.sql("insert into $T values (1, 'a'), (2, 'b')");
-  let kept = null;
-  const options = {
-    load: () => kept,
-    store: async ({ startedOver, rows, cursor }) => {
-      const map = new Map(startedOver ? [] : kept.rows);
-      for (const [id, row] of rows) row ? map.set(id, row) : map.delete(id);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      kept = { rows: map, cursor };
-    },
-  };
-  const first = at.client.collection(at.name, options);
-  await first.ready;
-  await until('it to be kept', () => kept);
-  first.close();
-  assert.equal(await soon('the end', first.ended), undefined);
-  await at.sql("update $T set body = 'c' where id = 2; insert into $T values (3, 'd')");
-  const second = at.client.collection(at.name, options);
-  const updates = [];
-  second.onUpdate((update) => updates.push(update));
-  await second.ready;
-  assert.deepEqual(copy(second), { 1: 'a', 2: 'b' });
-  await same(at, second);
-  // One for what was kept, then changes only.
-  assert.deepEqual(updates.slice(1).filter(({ startedOver }) => startedOver), []);
-});
-
 test('after a reset all rows are read anew', async (t) => {
   const at = await stage(t);
   await at.sql("insert into $T values (1, 'a')");
