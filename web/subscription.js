@@ -256,7 +256,7 @@ export class Subscription {
     const error = new RealtimeError(code, message);
     if (code === 'not_subscribed') this.on('left');
     else if (ELSEWHERE.has(code)) this.on('taken', error);
-    else if (code === 'snapshot_too_slow' && this.#pages) this.on('slow');
+    else if (code === 'snapshot_too_slow' && this.cursor === null && this.#pages) this.on('slow');
     else this.on(PASSING.has(code) ? 'busy' : 'over', error);
   }
 }
