@@ -3,7 +3,6 @@
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import fs from 'node:fs';
 import { RealtimeClient } from '../realtime-client.js';
 import { Proxy, Server, soon, until } from './stage.js';
 
@@ -233,19 +232,4 @@ test('a token is renewed on the live connection before it ends', async (t) => {
   await until('the row', () => rows.has('1'));
   assert.equal(at.proxy.connections, 1);
   assert.deepEqual(at.errors, []);
-});
-
-test('modules are served as they are, and asked for each time', async () => {
-  for (const name of fs.readdirSync(new URL('..', import.meta.url)).filter((name) => name.endsWith('.js'))) {
-    const answer = await fetch(`${server.url}/web/${name}`);
-    assert.equal(answer.status, 200, name);
-    assert.equal(answer.headers.get('content-type'), 'text/javascript; charset=utf-8');
-    assert.equal(answer.headers.get('cache-control'), 'no-cache');
-    assert.equal(await answer.text(), fs.readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'), `${name}: build anew`);
-    const tag = answer.headers.get('etag');
-    const again = await fetch(`${server.url}/web/${name}`, { headers: { 'if-none-match': `"x", W/${tag}` } });
-    assert.equal(again.status, 304);
-  }
-  for (const path of ['nothing.js', '..%2FCargo.toml', '']) assert.equal((await fetch(`${server.url}/web/${path}`)).status, 404);
-  assert.equal((await fetch(`${server.url}/web/rest.js`, { method: 'POST' })).status, 405);
 });
