@@ -11,7 +11,7 @@ const FOLDERS: [&str; 4] = ["dist", "page", "console", "demo"];
 fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=sql/migrations");
     println!("cargo:rerun-if-changed=sql/business");
-    let into = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo names a directory"));
+    let into = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     for folder in FOLDERS {
         let from = Path::new("web").join(folder);
         println!("cargo:rerun-if-changed={}", from.display());
@@ -25,10 +25,8 @@ fn main() -> Result<()> {
 
 /// Writes the file as gzip under the same path.
 fn pack(file: &Path, into: &Path) -> Result<()> {
-    let mut path = into.join(file).into_os_string();
-    path.push(".gz");
-    let path = PathBuf::from(path);
-    std::fs::create_dir_all(path.parent().expect("in a directory"))?;
+    let path = into.join(format!("{}.gz", file.display()));
+    std::fs::create_dir_all(path.with_file_name(""))?;
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     packed.write_all(&std::fs::read(file)?)?;
     std::fs::write(path, packed.finish()?)
