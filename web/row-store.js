@@ -7,7 +7,7 @@ import { Database } from './database.js';
 /** @typedef {import('./protocol.js').Row} Row */
 /** @typedef {import('./protocol.js').Step} Step */
 
-/** Milliseconds after which a copy that nobody opens is dropped. */
+/** Milliseconds after which a copy that nobody follows is dropped. */
 const UNUSED = 30 * 24 * 3600 * 1000;
 
 /**
@@ -30,7 +30,7 @@ export class RowStore {
   }
 
   /**
-   * What is kept of some rows. What belongs to another subject goes, and what nobody has opened for a month.
+   * What is kept of some rows. What belongs to another subject goes, and what nobody has followed for a month.
    * @param {CopyOf} of
    * @returns {Promise<KeptCopy>}
    */
@@ -39,6 +39,7 @@ export class RowStore {
     const turn = new Turn();
     await turn.ask(`rowbell-${this.#name}-${of}`);
     try {
+      await this.#tidy();
       return { ...(await this.#load(of)), save: async (step) => !turn.isOurs || this.#save(of, step), close: () => turn.end() };
     } catch (error) {
       turn.end();
@@ -59,18 +60,22 @@ export class RowStore {
     return this.#database.close();
   }
 
+  /** Drops what is of other subjects, and what is long forgotten. */
+  async #tidy() {
+    const isOld = (/** @type {any} */ one) => one.subject !== this.#subject || Date.now() - one.savedAt >= UNUSED;
+    // Written to only where there is something to drop: a disk that is full can still be read.
+    const old = (await this.#database.read(({ copies }) => copies.getAll())).filter(isOld);
+    if (old.length === 0) return;
+    await this.#database.write('relaxed', async ({ copies, rows }) => {
+      for (const { copy } of old) await Promise.all([rows.delete(rangeOf(copy)), copies.delete(copy)]);
+    });
+  }
+
   /** @param {string} of */
   #load(of) {
-    return this.#database.write('relaxed', async ({ copies, rows }) => {
-      const now = Date.now();
-      for (const old of await copies.getAll()) {
-        if (old.subject === this.#subject && now - old.openedAt < UNUSED) continue;
-        await rows.delete(rangeOf(old.copy));
-        await copies.delete(old.copy);
-      }
+    return this.#database.read(async ({ copies, rows }) => {
       const kept = await copies.index('of').get(of);
       if (!kept) return { rows: [], cursor: null };
-      await copies.put({ ...kept, openedAt: now });
       const [ids, all] = await Promise.all([rows.getAllKeys(rangeOf(kept.copy)), rows.getAll(rangeOf(kept.copy))]);
       const entries = ids.map((/** @type {[number, string]} */ [, id], /** @type {number} */ at) => /** @type {[string, Row]} */ ([id, all[at]]));
       return { rows: entries, cursor: /** @type {string} */ (kept.cursor) };
@@ -86,7 +91,7 @@ export class RowStore {
       const kept = await copies.index('of').get(of);
       // Another tab got ahead, or somebody dropped it: a step from elsewhere would mix two moments.
       if (!startedOver && (!kept || kept.cursor !== since)) return kept?.cursor === cursor;
-      const made = { openedAt: Date.now(), ...kept, of, subject: this.#subject, cursor };
+      const made = { ...kept, of, subject: this.#subject, cursor, savedAt: Date.now() };
       const copy = await copies.put(made);
       if (startedOver && kept) await rows.delete(rangeOf(copy));
       await Promise.all([...changed].map(([id, row]) => (row === null ? rows.delete([copy, id]) : rows.put(row, [copy, id]))));

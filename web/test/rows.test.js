@@ -206,7 +206,7 @@ test('where the browser drops the database, or refuses it, the rows come from th
   const refused = at.visit();
   await soon('the rows', refused.rows.ready);
   assert.deepEqual(copy(refused.rows), { a: 1, b: 2 });
-  assert.deepEqual(at.errors.map(({ code, message }) => [code, message]), [['not_saved', 'not saved: not here']]);
+  assert.deepEqual(at.errors.map(({ code, message }) => [code, message]), [['not_read', 'not read: not here']]);
 });
 
 test('a store of your own is handed steps that fit, or everything', async (t) => {
