@@ -142,6 +142,7 @@ class Stage {
     } else {
       for (const { xid, changes } of value.commits) {
         assert.equal(Number(xid), this.position, 'the next commit, none twice and none left out');
+        assert.equal(changes.length, 1, 'nothing is left of parts whose end never came');
         for (const { id, row } of changes) this.rows.set(id, row.n);
         this.position += 1;
       }
@@ -174,7 +175,7 @@ test('a subscription: whatever happens, the reader is given every commit once, i
   t.diagnostic(`ROWBELL_SEED=${seed} repeats this`);
   const seen = new Set();
   // Most steps lead on, or the sequences would all end in pauses.
-  const names = [...Object.keys(ACTS), 'up', 'write', 'write', 'tell', 'flood', 'flood', 'read', 'read', 'late', 'slow', 'list'];
+  const names = [...Object.keys(ACTS), 'up', 'write', 'write', 'tell', 'flood', 'flood', 'read', 'read', 'late', 'slow', 'list', 'parts', 'deliver', 'deliver', 'deliver'];
   await fc.assert(fc.asyncProperty(fc.array(fc.constantFrom(...names), { maxLength: 120, size: 'max' }), async (sequence) => {
     const at = new Stage();
     const step = async (name) => {
