@@ -133,7 +133,8 @@ export class Collection {
    * @param {() => void} shown
    */
   async #follow(store, shown) {
-    if (store) await this.#open(store, shown);
+    // A turn later also without a store: whoever closes it at once asks for nothing.
+    await (store && this.#open(store, shown));
     try {
       // What began with a cursor may end with a reset; then it begins with all rows.
       for (let since = this.cursor, again = true; again && !this.#isClosed; since = null) again = await this.#listen(since, shown);
