@@ -1,5 +1,7 @@
 //! What a session does about its topics: begins to follow them, passes on their news, lets them go.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use futures::stream::{self, AbortHandle};
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use super::{End, Event, Flow, Session};
 use crate::feed::Start;
 use crate::socket::close::Close;
+use crate::socket::outlet::Spout;
 use crate::socket::topics::{News, TOO_SLOW};
 use crate::socket::wish::Wish;
 use crate::words::frame::{self, ErrorFrame, Subscribe};
@@ -19,7 +22,18 @@ pub(super) struct Following {
     /// True when it continues from a cursor.
     recovered: bool,
     asked_by: AskedBy,
-    pub(super) abort: AbortHandle,
+    abort: AbortHandle,
+    /// What the feed writes this topic's frames to.
+    spout: Arc<Spout>,
+}
+
+impl Following {
+    /// Nothing of the topic follows what the session says from now on.
+    pub(super) fn let_go(&self) {
+        self.spout.shut();
+        // An aborted source yields nothing more.
+        self.abort.abort();
+    }
 }
 
 /// Who asked for a topic: an unknown one in the URL ends the session.
@@ -61,10 +75,11 @@ impl Session {
         let Wish { topic, start } = wish;
         let recovered = matches!(start, Start::After(_));
         let named = topic.clone();
-        let news = self.edge.feed().follow(topic.clone(), start);
+        let spout = Arc::new(Spout::new(&self.outlet));
+        let news = self.edge.feed().follow_into(topic.clone(), start, Arc::<Spout>::clone(&spout));
         let (news, abort) = stream::abortable(news.map(move |news| Event::News(named.clone(), news)));
         self.sources.push(news.boxed());
-        self.topics.insert(topic, Following { reference, recovered, asked_by, abort });
+        self.topics.insert(topic, Following { reference, recovered, asked_by, abort, spout });
     }
 
     pub(super) fn unsubscribe(&mut self, topic: String, reference: Option<Value>) {
@@ -78,8 +93,7 @@ impl Session {
         };
         match self.topics.remove(&topic) {
             Some(following) => {
-                // An aborted source yields nothing more, so no frame follows this answer.
-                following.abort.abort();
+                following.let_go();
                 self.say(frame::unsubscribed(&topic, reference));
             }
             None => self.complain("not_subscribed", "this topic is not subscribed to", &topic, reference),
