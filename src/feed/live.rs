@@ -381,3 +381,6 @@ impl Drop for Place {
         kept.seats.try_remove(self.key);
     }
 }
+
+#[cfg(test)]
+mod tests;

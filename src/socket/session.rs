@@ -7,7 +7,6 @@
 
 mod following;
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +42,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 enum Event {
     Heard(Heard),
     News(Topic, News),
-    Shutdown,
 }
 
 /// How a session ends.
@@ -63,7 +61,8 @@ pub(super) struct Session {
     edge: Edge,
     outlet: Arc<Outlet>,
     sources: SelectAll<BoxStream<'static, Event>>,
-    topics: HashMap<Topic, Following>,
+    /// Few, and most sessions have one: a table would be four times as large.
+    topics: Vec<Following>,
     shutdown: CancellationToken,
     beat: Interval,
     /// Pings since the peer last gave a sign of life.
@@ -82,22 +81,22 @@ impl Session {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sources = SelectAll::new();
         sources.push(heard.map(Event::Heard).boxed());
-        sources.push(stream::once(shutdown.clone().cancelled_owned()).map(|()| Event::Shutdown).boxed());
         let outlet = Arc::new(Outlet::new(edge.clone(), output));
-        let topics = HashMap::new();
+        let topics = Vec::new();
         Self { edge, outlet, sources, topics, shutdown, beat, unanswered: 0 }
     }
 
     /// Serves the connection from the first frame to the last.
     pub(super) async fn run(mut self, visit: Visit) {
-        let mut flow = self.open(visit).await;
+        // Boxed, as is the end: they come once, and would be room in every session for as long as it lasts.
+        let mut flow = Box::pin(self.open(visit)).await;
         let end = loop {
             match flow {
                 ControlFlow::Break(end) => break end,
                 ControlFlow::Continue(()) => flow = self.turn().await,
             }
         };
-        self.part(end).await;
+        Box::pin(self.part(end)).await;
     }
 
     async fn open(&mut self, visit: Visit) -> Flow {
@@ -123,6 +122,7 @@ impl Session {
             }
             _ = self.beat.tick() => self.ping()?,
             () = self.outlet.stuck() => {}
+            () = self.shutdown.cancelled() => return Flow::Break(End::Closed(Close::GoingAway)),
         }
         self.flush().await
     }
@@ -150,7 +150,6 @@ impl Session {
             Some(Event::Heard(Heard::Unreadable(close))) => Flow::Break(End::Closed(close)),
             Some(Event::Heard(Heard::Gone)) | None => Flow::Break(End::Gone),
             Some(Event::News(topic, news)) => self.tell(topic, news),
-            Some(Event::Shutdown) => Flow::Break(End::Closed(Close::GoingAway)),
         }
     }
 
@@ -259,7 +258,7 @@ impl Session {
                 close.payload()
             }
         };
-        for following in self.topics.values() {
+        for following in &self.topics {
             following.let_go();
         }
         self.outlet.push(Opcode::Close, payload);

@@ -72,11 +72,13 @@ pub trait Topics: Send + Sync + 'static {
 
 impl Topics for Feed {
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News> {
-        stream::unfold(Following::Opening(self.clone(), topic, start, None), step).boxed()
+        let opening = Opening { feed: self.clone(), topic, start, sink: None };
+        stream::unfold(Following::Opening(Box::new(opening)), step).boxed()
     }
 
     fn follow_into(&self, topic: Topic, start: Start, sink: Arc<dyn Sink>) -> BoxStream<'static, News> {
-        stream::unfold(Following::Opening(self.clone(), topic, start, Some(sink)), step).boxed()
+        let opening = Opening { feed: self.clone(), topic, start, sink: Some(sink) };
+        stream::unfold(Following::Opening(Box::new(opening)), step).boxed()
     }
 
     fn poll(&self, topic: Topic, since: Cursor, changes: u32) -> BoxFuture<'static, Look> {
@@ -97,8 +99,17 @@ impl Topics for Feed {
     }
 }
 
+/// What it takes to begin.
+struct Opening {
+    feed: Feed,
+    topic: Topic,
+    start: Start,
+    sink: Option<Arc<dyn Sink>>,
+}
+
 enum Following {
-    Opening(Feed, Topic, Start, Option<Arc<dyn Sink>>),
+    /// Boxed, or it would be room in every subscription for as long as that lasts.
+    Opening(Box<Opening>),
     Live(Box<Subscription>),
     Over,
 }
@@ -106,7 +117,7 @@ enum Following {
 async fn step(following: Following) -> Option<(News, Following)> {
     match following {
         // Opening is short and its future large; boxed, it takes no room while the subscription lives.
-        Following::Opening(feed, topic, start, sink) => Some(Box::pin(open(feed, topic, start, sink)).await),
+        Following::Opening(opening) => Some(Box::pin(open(*opening)).await),
         Following::Live(mut subscription) => {
             let news = match subscription.next().await {
                 Some(Delivery::Frame(frame)) => {
@@ -143,7 +154,8 @@ async fn piece(mut portion: Box<Portion>) -> Result<Option<(Bytes, Box<Portion>)
     Ok(portion.next().await?.map(|piece| (piece, portion)))
 }
 
-async fn open(feed: Feed, topic: Topic, start: Start, sink: Option<Arc<dyn Sink>>) -> (News, Following) {
+async fn open(opening: Opening) -> (News, Following) {
+    let Opening { feed, topic, start, sink } = opening;
     match feed.subscribe(topic, start).await {
         Ok(Opened::Held(subscription)) => {
             if let Some(sink) = sink {

@@ -17,6 +17,7 @@ use crate::words::{Error, Topic};
 
 /// A topic of a session, from the wish on.
 pub(super) struct Following {
+    topic: Topic,
     /// Echoed by `subscribed`, or by the error in its place.
     reference: Option<Value>,
     /// True when it continues from a cursor.
@@ -55,7 +56,7 @@ impl Session {
         };
         let reference = subscribe.reference;
         let limit = self.edge.config().max_topics;
-        if self.topics.contains_key(&wish.topic) {
+        if self.place_of(&wish.topic).is_some() {
             self.complain(
                 "already_subscribed",
                 "this topic is subscribed to already",
@@ -79,7 +80,16 @@ impl Session {
         let news = self.edge.feed().follow_into(topic.clone(), start, Arc::<Spout>::clone(&spout));
         let (news, abort) = stream::abortable(news.map(move |news| Event::News(named.clone(), news)));
         self.sources.push(news.boxed());
-        self.topics.insert(topic, Following { reference, recovered, asked_by, abort, spout });
+        self.topics.reserve_exact(1);
+        self.topics.push(Following { topic, reference, recovered, asked_by, abort, spout });
+    }
+
+    fn place_of(&self, topic: &Topic) -> Option<usize> {
+        self.topics.iter().position(|following| following.topic == *topic)
+    }
+
+    fn forget(&mut self, topic: &Topic) -> Option<Following> {
+        self.place_of(topic).map(|place| self.topics.swap_remove(place))
     }
 
     pub(super) fn unsubscribe(&mut self, topic: String, reference: Option<Value>) {
@@ -91,7 +101,7 @@ impl Session {
                 return self.say(frame::error(told));
             }
         };
-        match self.topics.remove(&topic) {
+        match self.forget(&topic) {
             Some(following) => {
                 following.let_go();
                 self.say(frame::unsubscribed(&topic, reference));
@@ -105,32 +115,33 @@ impl Session {
         match news {
             News::Frame(payload) => self.send(payload),
             News::Held(cursor) => {
-                if let Some(following) = self.topics.get_mut(&topic) {
+                if let Some(place) = self.place_of(&topic) {
+                    let following = &mut self.topics[place];
                     let (recovered, reference) = (following.recovered, following.reference.take());
                     self.say(frame::subscribed(&topic, &cursor, recovered, reference));
                 }
             }
             News::Reset(reason) => {
-                self.topics.remove(&topic);
+                self.forget(&topic);
                 self.say(frame::reset(&topic, reason));
             }
             News::Unwatched => {
-                self.topics.remove(&topic);
+                self.forget(&topic);
                 self.say(frame::unwatched(&topic));
             }
             News::SnapshotTooSlow => {
-                self.topics.remove(&topic);
+                self.forget(&topic);
                 self.complain("snapshot_too_slow", TOO_SLOW, &topic, None);
             }
             News::UnknownChannel(name) => {
-                let following = self.topics.remove(&topic);
+                let following = self.forget(&topic);
                 let asked_by = following.as_ref().map_or(AskedBy::Frame, |following| following.asked_by);
                 let reference = following.and_then(|following| following.reference);
                 self.complain("unknown_channel", format!("there is no channel {name:?}"), &topic, reference);
                 return unknown_topic(asked_by);
             }
             News::BadFilter(code, told) => {
-                let reference = self.topics.remove(&topic).and_then(|following| following.reference);
+                let reference = self.forget(&topic).and_then(|following| following.reference);
                 self.complain(code, told, &topic, reference);
             }
             News::Failed(error) => return self.fail(&topic, &error),
@@ -139,7 +150,7 @@ impl Session {
     }
 
     fn fail(&mut self, topic: &Topic, error: &Error) -> Flow {
-        let reference = self.topics.remove(topic).and_then(|following| following.reference);
+        let reference = self.forget(topic).and_then(|following| following.reference);
         if error.is_usage() {
             self.complain("bad_value", error.to_string(), topic, reference);
             return Flow::Continue(());
