@@ -567,25 +567,18 @@ declare
     former_key text;
     image json;
     former json;
-    moved boolean;
     rang boolean;
-    writer text := nullif(current_setting(''rowbell.actor'', true), '''');
-    office text := nullif(current_setting(''rowbell.branch'', true), '''');
 begin
     begin
-%10$s        if tg_op = ''UPDATE'' then
-            if %1$s then
+%10$s        if tg_op <> ''INSERT'' then
+            if tg_op = ''UPDATE'' and %1$s then
                 return null;
             end if;
-        end if;
-        if tg_op <> ''DELETE'' then
-            %2$skey := %3$s;
-        end if;
-        if tg_op <> ''INSERT'' then
             %5$sformer_key := %6$s;
             former := %7$s;
         end if;
         if tg_op <> ''DELETE'' then
+            %2$skey := %3$s;
             image := %4$s;
         end if;
     exception when others then
@@ -602,24 +595,22 @@ begin
             from rowbell.rescue(%8$L, old) r;
         end if;
     end;
-    if octet_length(image::text) > 1048576 then
-        image := null;
-    end if;
-    if octet_length(former::text) > 1048576 then
-        former := null;
-    end if;
-    moved := tg_op = ''UPDATE'' and former_key is distinct from key;
-    if moved or tg_op = ''DELETE'' then
+    if tg_op <> ''INSERT'' and (tg_op = ''DELETE'' or former_key is distinct from key) then
         -- A key that changed: this number is the version of the new row, so the drain puts it right before that.
         insert into rowbell.sync_log (seq, channel, op, row_id, version, old, actor, branch)
-        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L, ''delete'', former_key, former_version, former, writer, office);
+        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L, ''delete'', former_key, former_version,
+            case when octet_length(former::text) <= 1048576 then former end,
+            nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
         former := null;
     end if;
     if tg_op <> ''DELETE'' then
         insert into rowbell.sync_log (seq, channel, op, row_id, version, row, old, actor, branch)
         values (nextval(''rowbell.seq''::regclass), %8$L,
-            case when tg_op = ''UPDATE'' and not moved then ''update'' else ''insert'' end,
-            key, number, image, former, writer, office);
+            case when tg_op = ''INSERT'' or former_key is distinct from key then ''insert'' else ''update'' end,
+            key, number,
+            case when octet_length(image::text) <= 1048576 then image end,
+            case when octet_length(former::text) <= 1048576 then former end,
+            nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
     end if;
 %9$s    return null;
 end
@@ -892,7 +883,7 @@ COMMENT ON FUNCTION rowbell.resync(channel text) IS 'Renews the trigger function
 
 CREATE FUNCTION rowbell.ring(channel text) RETURNS boolean
     LANGUAGE sql
-    RETURN CASE WHEN CASE WHEN pg_try_advisory_lock(1380074828, rowbell.bell_key(channel)) THEN (NOT pg_advisory_unlock(1380074828, rowbell.bell_key(channel))) ELSE true END THEN (pg_notify(('rowbell:'::text || channel), ''::text) IS NOT NULL) ELSE false END;
+    RETURN CASE WHEN CASE WHEN pg_try_advisory_lock(1380074828, rowbell.bell_key(channel)) THEN (NOT pg_advisory_unlock(1380074828, rowbell.bell_key(channel))) WHEN pg_try_advisory_lock_shared(1380074828, rowbell.bell_key(channel)) THEN pg_advisory_unlock_shared(1380074828, rowbell.bell_key(channel)) ELSE false END THEN (pg_notify(('rowbell:'::text || channel), ''::text) IS NOT NULL) ELSE false END;
 
 COMMENT ON FUNCTION rowbell.ring(channel text) IS 'Rings the bell of one channel at commit if somebody sleeps on it, and says whether. Call it after the insert into the log.';
 

@@ -8,29 +8,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 
+use super::live::{Backlog, Event, Live, Place, Said};
 use super::sifting::Filters;
 use crate::pg::log::Channels;
 use crate::pg::resource::RowFilter;
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Origin, Snapshot, Topic};
-
-/// What travels down a topic's live stream.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// One drain: the parts of its frame and the cursor after them.
-    Frame(Arc<[Bytes]>, Arc<Cursor>),
-    /// The drain was too large to hold: read the log up to this cursor, then go on.
-    Behind(Arc<Cursor>),
-    /// The topic ended.
-    Reset(ResetReason),
-    /// The topic ended with its channel, after one last frame.
-    Last(Arc<[Bytes]>, Arc<Cursor>),
-    /// The topic ended with its channel.
-    Unwatched,
-}
 
 /// The shared half of the feed; the listener is the only one that moves it.
 #[derive(Debug)]
@@ -40,7 +25,7 @@ pub struct Hub {
     pub(super) wish: Notify,
     /// The number of the last drain that was published.
     drained: watch::Sender<u64>,
-    backlog: usize,
+    backlog: Backlog,
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +43,6 @@ struct State {
     draining: Option<Covered>,
     /// How many drains have begun; a joiner that needs a fresh one waits for the next number.
     begun: u64,
-    /// The number of the newest stream.
-    streams: u64,
     /// Since when the listening connection has been away.
     away_since: Option<Instant>,
 }
@@ -67,9 +50,7 @@ struct State {
 /// The live stream of one topic.
 #[derive(Debug)]
 struct Stream {
-    /// Tells it from those the topic had before.
-    number: u64,
-    tx: broadcast::Sender<Event>,
+    live: Arc<Live>,
     /// What its rows have to pass; there once somebody has taken a place, where the topic has a filter.
     filter: Option<Arc<RowFilter>>,
     /// Joiners that have not taken their place yet; keeps the topic wanted.
@@ -103,16 +84,6 @@ impl Covered {
     }
 }
 
-/// A place taken in a live stream, and the position it belongs to.
-#[derive(Debug)]
-pub struct Place {
-    /// What comes after `position`.
-    pub events: broadcast::Receiver<Event>,
-    /// `N` at that moment.
-    pub position: Arc<Cursor>,
-    stream: u64,
-}
-
 /// What a joiner is told.
 #[derive(Debug)]
 pub enum Joined {
@@ -129,10 +100,10 @@ pub enum Joined {
 }
 
 impl Hub {
-    /// A hub that nobody has drained for yet. `backlog` is in frames per topic.
-    pub fn new(backlog: usize) -> Self {
+    /// A hub that nobody has drained for yet. `backlog` is what each topic keeps.
+    pub fn new(backlog: Backlog) -> Self {
         let (drained, _) = watch::channel(0);
-        Self { state: Mutex::default(), wish: Notify::new(), drained, backlog: backlog.max(1) }
+        Self { state: Mutex::default(), wish: Notify::new(), drained, backlog }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -184,16 +155,17 @@ impl Hub {
         let stream = state.stream(topic, self.backlog);
         // The first one's stays: who joined before relies on it.
         stream.filter = stream.filter.take().or_else(|| filter.cloned());
-        Joined::Held(stream.place(position))
+        Joined::Held(stream.live.place(position))
     }
 
-    /// A new place for a subscriber that was too slow for the old one; none when the stream ended meanwhile,
-    /// though the topic may have another by now.
-    pub fn rejoin(&self, topic: &Topic, old: &Place) -> Option<Place> {
+    /// Moves a subscriber that was too slow to the end of its stream; false when the stream ended meanwhile, though
+    /// the topic may have another by now.
+    pub fn rejoin(&self, topic: &Topic, place: &mut Place) -> bool {
         let state = self.state();
-        let position = state.position.clone()?;
-        let stream = state.topics.get(topic).filter(|stream| stream.number == old.stream)?;
-        Some(stream.place(position))
+        let here = state.topics.get(topic).is_some_and(|stream| place.is_in(&stream.live));
+        let Some(position) = state.position.clone().filter(|_| here) else { return false };
+        place.move_on(position);
+        true
     }
 
     /// Waits until the drain of that number, or a later one, has been published.
@@ -211,8 +183,7 @@ impl Hub {
 
     /// The topics most listened to, with how many listen.
     pub fn listened(&self, most: usize) -> Vec<(String, usize)> {
-        let counted =
-            |(topic, stream): (&Topic, &Stream)| (topic.text().to_owned(), stream.tx.receiver_count());
+        let counted = |(topic, stream): (&Topic, &Stream)| (topic.text().to_owned(), stream.live.places());
         let mut all: Vec<_> =
             self.state().topics.iter().map(counted).filter(|(_, count)| *count > 0).collect();
         all.sort_by(|(one, few), (other, many)| many.cmp(few).then_with(|| one.cmp(other)));
@@ -250,7 +221,7 @@ impl Hub {
     /// Topics everybody left are forgotten.
     pub(super) fn begin_drain(&self) -> (u64, Covered) {
         let mut state = self.state();
-        state.topics.retain(|_, stream| stream.joining > 0 || stream.tx.receiver_count() > 0);
+        state.topics.retain(|_, stream| stream.joining > 0 || stream.live.places() > 0);
         let all = state.topics.keys().any(|topic| topic.channels().is_none());
         let named = state.topics.keys().filter_map(Topic::channels).flatten();
         let channels = if all { state.catalog.clone() } else { named.cloned().collect() };
@@ -279,17 +250,17 @@ impl Hub {
         &self,
         drain: Published<'_>,
         mut event_for: impl FnMut(&Topic, bool) -> Option<Event>,
-    ) {
+    ) -> Vec<Said> {
         let mut state = self.state();
-        let State { topics, streams, .. } = &mut *state;
-        topics.retain(|topic, stream| {
+        let mut said = Vec::new();
+        state.topics.retain(|topic, stream| {
             let moved = stream.spoke_at.as_ref().is_none_or(|at| at.snapshot != drain.cursor.snapshot);
             let Some(event) = event_for(topic, moved && stream.spoke.elapsed() >= drain.quiet) else {
                 return true;
             };
             stream.spoke = Instant::now();
             stream.spoke_at = Some(Arc::clone(drain.cursor));
-            stream.say(event, streams, self.backlog)
+            stream.say(event, self.backlog, &mut said)
         });
         state.position = Some(Arc::clone(drain.cursor));
         state.floor = drain.floor;
@@ -297,6 +268,7 @@ impl Hub {
         state.draining = None;
         drop(state);
         self.drained.send_replace(drain.number);
+        said
     }
 
     /// The catalog as the listener last read it.
@@ -305,23 +277,26 @@ impl Hub {
     }
 
     /// Topics that name a channel which is no longer watched end.
-    pub(super) fn end_unwatched(&self) {
+    pub(super) fn end_unwatched(&self) -> Vec<Said> {
         let mut state = self.state();
-        let State { topics, catalog, streams, .. } = &mut *state;
+        let mut said = Vec::new();
+        let State { topics, catalog, .. } = &mut *state;
         topics.retain(|topic, stream| {
             let gone = topic.channels().unwrap_or_default().iter().any(|name| !catalog.contains(name));
-            !gone || stream.say(Event::Unwatched, streams, self.backlog)
+            !gone || stream.say(Event::Unwatched, self.backlog, &mut said)
         });
+        said
     }
 
     /// The database is not the one the position came from: everybody starts over.
-    pub(super) fn reset_all(&self, reason: ResetReason) {
+    pub(super) fn reset_all(&self, reason: ResetReason) -> Vec<Said> {
         let mut state = self.state();
-        let State { topics, streams, .. } = &mut *state;
-        topics.retain(|_, stream| stream.say(Event::Reset(reason), streams, self.backlog));
+        let mut said = Vec::new();
+        state.topics.retain(|_, stream| stream.say(Event::Reset(reason), self.backlog, &mut said));
         state.position = None;
         state.drained = Covered::default();
         state.draining = None;
+        said
     }
 }
 
@@ -342,32 +317,25 @@ pub struct Published<'a> {
 
 impl State {
     /// The topic's stream, which begins here where it had none.
-    fn stream(&mut self, topic: &Topic, backlog: usize) -> &mut Stream {
-        let Self { topics, streams, .. } = self;
-        topics.entry(topic.clone()).or_insert_with(|| Stream::new(streams, backlog))
+    fn stream(&mut self, topic: &Topic, backlog: Backlog) -> &mut Stream {
+        self.topics.entry(topic.clone()).or_insert_with(|| Stream::new(backlog))
     }
 }
 
 impl Stream {
-    /// `newest` is the number of the newest stream so far.
-    fn new(newest: &mut u64, backlog: usize) -> Self {
-        let (tx, _) = broadcast::channel(backlog);
-        *newest += 1;
-        Self { number: *newest, tx, filter: None, joining: 0, spoke: Instant::now(), spoke_at: None }
+    fn new(backlog: Backlog) -> Self {
+        let live = Arc::new(Live::new(backlog));
+        Self { live, filter: None, joining: 0, spoke: Instant::now(), spoke_at: None }
     }
 
-    fn place(&self, position: Arc<Cursor>) -> Place {
-        Place { events: self.tx.subscribe(), position, stream: self.number }
-    }
-
-    /// Hands an event to everyone on the stream; false when the topic has ended and nobody is about to join it.
-    fn say(&mut self, event: Event, newest: &mut u64, backlog: usize) -> bool {
-        let ends = matches!(event, Event::Reset(_) | Event::Last(..) | Event::Unwatched);
+    /// Says an event to everyone on the stream; false when the topic has ended and nobody is about to join it.
+    fn say(&mut self, event: Event, backlog: Backlog, said: &mut Vec<Said>) -> bool {
+        let ends = event.ends();
         // Nobody there is no fault: the topic goes with the next look at what is wanted.
-        let _ = self.tx.send(event);
+        said.push(self.live.say(event));
         if ends {
             // Those about to join come after the end, on a stream of their own.
-            *self = Self { joining: self.joining, ..Self::new(newest, backlog) };
+            *self = Self { joining: self.joining, ..Self::new(backlog) };
         }
         !ends || self.joining > 0
     }

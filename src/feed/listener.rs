@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::backoff::Backoff;
 use super::hub::Published;
+use super::live::deliver;
 use super::mode::Mode;
 use super::publish::Dispatch;
 use super::rate::Thresholds;
@@ -199,7 +200,7 @@ impl Listener {
                 "the database is not what it was ({}): every subscription starts over",
                 reason.word()
             );
-            hub.reset_all(reason);
+            deliver(hub.reset_all(reason)).await;
         }
         let snapshot = pg_log::position_now(&connected.link.client).await?;
         hub.begin_at(Arc::new(Cursor { origin: connected.origin, snapshot }));
@@ -300,8 +301,8 @@ impl Listener {
         let sifted = Sifted::sift(&connected.link, &batch, hub.filters(), &mut connected.sifted).await?;
         let mut dispatch = Dispatch::prepare(&batch, &cursor, config.frame_limit, &sifted, hub.topic_names());
         let published = Published { number, covered, cursor: &cursor, quiet: config.quiet, floor };
-        hub.publish(published, |topic, silent| dispatch.event_for(topic, silent));
-        hub.end_unwatched();
+        deliver(hub.publish(published, |topic, silent| dispatch.event_for(topic, silent))).await;
+        deliver(hub.end_unwatched()).await;
         sleeper.look_after_writers(&connected.link).await?;
         stats.mode.set(sleeper.mode());
         Ok(())

@@ -7,6 +7,7 @@ mod catch_up;
 mod hub;
 mod keeper;
 mod listener;
+mod live;
 mod mode;
 mod poll;
 mod publish;
@@ -21,6 +22,7 @@ pub mod stats;
 pub use backoff::Backoff;
 pub use keeper::Keeper;
 pub use listener::Listener;
+pub use live::Sink;
 pub use mode::Mode;
 pub use poll::{Polled, Portion};
 pub use stats::Stats;
@@ -36,7 +38,8 @@ use crate::pg::pool::Pool;
 use crate::pg::resource::{Made, RowFilter, Snapshots, TableSnapshot, Taken};
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, FeedConfig, Origin, Result, Topic};
-use hub::{Hub, Joined, Place};
+use hub::{Hub, Joined};
+use live::{Backlog, Place};
 
 /// How long a joiner waits for the database before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,7 +65,7 @@ impl Feed {
     ///
     /// `listen` leads to PostgreSQL itself, never to a pooler in transaction mode.
     pub fn new(config: FeedConfig, listen: Connector, pool: Pool) -> (Self, Listener) {
-        let hub = Arc::new(Hub::new(config.backlog));
+        let hub = Arc::new(Hub::new(Backlog { events: config.backlog, bytes: config.backlog_bytes }));
         let snapshots = Snapshots::new(listen.clone(), config.snapshots);
         let shared = Arc::new(Shared {
             config,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::hub::Event;
+use super::live::Event;
 use super::sifting::{Sifted, Told};
 use crate::pg::log::Batch;
 use crate::words::frame::{CommitsEncoder, ResetReason};

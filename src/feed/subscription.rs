@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::Shared;
 use super::catch_up::{CatchUp, Ended, Step};
-use super::hub::{Event, Place};
+use super::live::{Event, Place, Sink, Taken};
 use super::snapshot::{Frames, Told};
 use crate::pg::resource::RowFilter;
 use crate::words::frame::ResetReason;
@@ -118,6 +117,12 @@ impl Subscription {
         &self.cursor
     }
 
+    /// From now on frames go to a sink on the spot, whenever it has room and `next` waits for one; `next` does not
+    /// return those. Others, and all that is no frame, come by `next` as before, in their order.
+    pub fn hand_to(&self, sink: Arc<dyn Sink>) {
+        self.place.hand_to(sink);
+    }
+
     /// How far the log was read when this subscription took its place; what lies before is not in its stream.
     pub(super) fn position(&self) -> Arc<Cursor> {
         Arc::clone(&self.place.position)
@@ -206,48 +211,46 @@ impl Subscription {
 
     /// Follows the live stream.
     async fn listen(&mut self) -> Option<Delivery> {
-        match self.place.events.recv().await {
-            Ok(Event::Frame(parts, cursor)) => self.hold_frame(&parts, cursor),
-            Ok(Event::Behind(until)) => self.fall_behind(until),
-            Ok(Event::Reset(reason)) => return Some(Delivery::Reset(reason)),
-            Ok(Event::Last(parts, cursor)) => {
+        let taken = self.place.next().await;
+        self.cursor = self.place.passed().unwrap_or_else(|| Arc::clone(&self.cursor));
+        match taken {
+            Taken::Event(Event::Frame(parts, cursor)) => self.hold_frame(&parts, cursor),
+            Taken::Event(Event::Behind(until)) => self.fall_behind(until),
+            Taken::Event(Event::Reset(reason)) => return Some(Delivery::Reset(reason)),
+            Taken::Event(Event::Last(parts, cursor)) => {
                 self.hold_frame(&parts, cursor);
                 self.end = Some(Delivery::Unwatched);
             }
-            Ok(Event::Unwatched) => return Some(Delivery::Unwatched),
-            Err(RecvError::Lagged(_)) => return self.leave_stream(),
-            // Every stream ends with a last word, so this place is not seen.
-            Err(RecvError::Closed) => return Some(Delivery::Reset(ResetReason::Schema)),
+            Taken::Event(Event::Unwatched) => return Some(Delivery::Unwatched),
+            Taken::Lagged => return self.leave_stream(),
         }
         None
     }
 
-    /// Too slow for the stream: takes a new place and reads from the log what lies between.
+    /// Too slow for the stream: goes to its end and reads from the log what lies between.
     fn leave_stream(&mut self) -> Option<Delivery> {
-        let Some(place) = self.shared.hub.rejoin(&self.topic, &self.place) else {
+        if !self.shared.hub.rejoin(&self.topic, &mut self.place) {
             return self.last_word();
-        };
-        let until = Arc::clone(&place.position);
-        self.place = place;
-        self.fall_behind(until);
+        }
+        self.fall_behind(Arc::clone(&self.place.position));
         None
     }
 
     /// How the stream ended: its last event is still there, since nothing came after it.
     fn last_word(&mut self) -> Option<Delivery> {
+        self.place.skip_lost();
         loop {
-            match self.place.events.try_recv() {
-                Ok(Event::Reset(reason)) => return Some(Delivery::Reset(reason)),
-                Ok(Event::Unwatched) => return Some(Delivery::Unwatched),
-                Ok(Event::Last(_, until)) => {
+            match self.place.try_next() {
+                Some(Taken::Event(Event::Reset(reason))) => return Some(Delivery::Reset(reason)),
+                Some(Taken::Event(Event::Unwatched)) => return Some(Delivery::Unwatched),
+                Some(Taken::Event(Event::Last(_, until))) => {
                     // The log has the frames that were missed, and the end after them.
                     self.fall_behind(until);
                     return None;
                 }
-                Ok(Event::Frame(..) | Event::Behind(_)) | Err(TryRecvError::Lagged(_)) => {}
-                Err(TryRecvError::Empty | TryRecvError::Closed) => {
-                    return Some(Delivery::Reset(ResetReason::Schema));
-                }
+                Some(Taken::Event(Event::Frame(..) | Event::Behind(_))) => {}
+                // Every stream ends with a last word, so this place is not seen.
+                Some(Taken::Lagged) | None => return Some(Delivery::Reset(ResetReason::Schema)),
             }
         }
     }

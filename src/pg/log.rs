@@ -9,6 +9,7 @@ use postgres_types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Statement};
 
 use super::fault::database_error;
+use super::order::{self, in_order};
 use super::retention;
 use super::rows::{PgSnapshot, Xid8, get};
 use crate::words::{Change, Commit, CommitHead, Error, Op, Result, Snapshot, Xid};
@@ -101,6 +102,9 @@ pub async fn prepare_drain(client: &Client) -> Result<Drain> {
     Ok(Drain { changes, floor: retention::prepare_floor(client).await? })
 }
 
+/// What a row weighs of which only the number is wanted.
+const UNWANTED: usize = 64;
+
 /// Reads everything that committed since a position, in at most `limit` bytes.
 pub async fn drain(
     client: &Client,
@@ -112,48 +116,48 @@ pub async fn drain(
     let read = gather(client, &statements.changes, since, channels, limit);
     // Sent along with the first statement and answered after all of its rows, which is when the floor must be known.
     let (read, floor) = futures::join!(read, retention::prepared_floor(client, &statements.floor));
-    let (header, gathering) = read?;
-    let mut floor = floor?;
-    if !header.durable {
+    let Some(read) = read? else { return pass_by(client, since).await };
+    if !read.durable {
         wait_until_durable(client).await?;
     }
-    let position = position_after(&header.snapshot, header.highest.unwrap_or(0), since);
-    let mut batch = Batch::Commits(gathering.commits);
-    if gathering.too_large {
-        batch = Batch::TooLarge(Some(channels_between(client, since, &position).await?));
-        floor = retention::floor(client).await?;
-    }
-    Ok(Drained { position, xmin: header.snapshot.xmin(), batch, floor })
+    let position = position_after(&read.snapshot, read.highest, since);
+    let xmin = read.snapshot.xmin();
+    Ok(Drained { position, xmin, batch: Batch::Commits(read.commits()), floor: floor? })
 }
 
-/// Reads what committed since a position, until it is more than `limit` bytes.
+/// Goes on to "now" past more than can be held, and says whom it concerns.
+async fn pass_by(client: &Client, since: &Snapshot) -> Result<Drained> {
+    let (snapshot, highest) = durable_now(client).await?;
+    let position = position_after(&snapshot, highest, since);
+    let batch = Batch::TooLarge(Some(channels_between(client, since, &position).await?));
+    Ok(Drained { position, xmin: snapshot.xmin(), batch, floor: retention::floor(client).await? })
+}
+
+/// Reads what committed since a position; none where it is more than `limit` bytes.
 async fn gather(
     client: &Client,
     changes: &Statement,
     since: &Snapshot,
     channels: &Channels,
     limit: usize,
-) -> Result<(Header, Gathering)> {
+) -> Result<Option<Read>> {
     let (names, from) = (channels.names(), PgSnapshot(since.clone()));
     let parameters: [&(dyn ToSql + Sync); 2] = [&from, &names];
     let failed = |error| database_error("could not read the log", error);
     let mut rows = pin!(client.query_raw(changes, parameters).await.map_err(failed)?);
-    let mut gathering = Gathering::default();
-    let mut header = None;
+    let mut read = None;
+    let mut weight = 0;
     while let Some(row) = rows.try_next().await.map_err(failed)? {
-        if header.is_none() {
-            header = Some(Header::read(&row)?);
-        }
-        if let Some((head, change)) = read_change(&row, 3)? {
-            gathering.add(head, change);
-        }
-        if gathering.weight > limit {
-            gathering = Gathering { too_large: true, ..Gathering::default() };
-            break;
+        let Some(read) = &mut read else {
+            read = Some(Read::begin(&row)?);
+            continue;
+        };
+        weight += read.take(&row)?;
+        if weight > limit {
+            return Ok(None);
         }
     }
-    let header = header.ok_or_else(|| Error::unexpected("the log was read without a position"))?;
-    Ok((header, gathering))
+    read.map(Some).ok_or_else(|| Error::unexpected("the log was read without a position"))
 }
 
 /// The channels with changes between two positions.
@@ -173,55 +177,59 @@ pub(super) async fn wait_until_durable(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// What every row of a read says of the whole.
-struct Header {
+/// What one read of the log brought so far.
+struct Read {
     snapshot: Snapshot,
-    highest: Option<Xid>,
+    /// The highest transaction that left a trace among what is new.
+    highest: Xid,
+    /// True while all of it is on disk.
     durable: bool,
+    rows: Vec<(CommitHead, order::Row)>,
 }
 
-impl Header {
-    fn read(row: &Row) -> Result<Self> {
+impl Read {
+    /// The first row says what was read from. A tick counts, here as in every position: one node must not claim less
+    /// than another has handed out. Of the log what is new is enough: whoever reads on claims at least the position it
+    /// came from, and so all that was there.
+    fn begin(row: &Row) -> Result<Self> {
         let PgSnapshot(snapshot) = get(row, 0)?;
-        Ok(Self {
-            snapshot,
-            highest: get::<Option<Xid8>>(row, 1)?.map(|Xid8(xid)| xid),
-            durable: get(row, 2)?,
-        })
+        let highest = get::<Option<Xid8>>(row, 1)?.map_or(0, |Xid8(xid)| xid);
+        Ok(Self { snapshot, highest, durable: true, rows: Vec::new() })
     }
-}
 
-/// Changes becoming commits.
-#[derive(Default)]
-struct Gathering {
-    commits: Vec<Commit>,
-    weight: usize,
-    too_large: bool,
-}
+    /// Takes a row of the log; what it weighs.
+    fn take(&mut self, row: &Row) -> Result<usize> {
+        let head = read_head(row, 2)?;
+        self.highest = self.highest.max(head.xid);
+        self.durable &= get::<bool>(row, 13)?;
+        let change = if get(row, 14)? { Some(read_change_of(row, 3)?) } else { None };
+        let weight = change.as_ref().map_or(UNWANTED, Change::weight);
+        self.rows.push((head, order::Row { seq: get(row, 3)?, change }));
+        Ok(weight)
+    }
 
-impl Gathering {
-    fn add(&mut self, head: CommitHead, change: Change) {
-        self.weight += change.weight();
-        match self.commits.last_mut() {
-            Some(commit) if commit.head.xid == head.xid => commit.changes.push(change),
-            _ => self.commits.push(Commit { head, changes: vec![change] }),
-        }
+    fn commits(self) -> Vec<Commit> {
+        let commits = in_order(self.rows).into_iter().map(|commit| {
+            let head = commit.head.clone();
+            Commit { head, changes: commit.into_changes() }
+        });
+        commits.filter(|commit| !commit.changes.is_empty()).collect()
     }
 }
 
 /// The commit and the change of a row whose columns begin with the transaction at `first`.
 pub(super) fn read_change(row: &Row, first: usize) -> Result<Option<(CommitHead, Change)>> {
-    let Some(Xid8(xid)) = get(row, first)? else {
+    if get::<Option<Xid8>>(row, first)?.is_none() {
         return Ok(None);
-    };
-    let change = read_change_of(row, first + 1)?;
-    let head = CommitHead {
-        xid,
-        at: get(row, first + 8)?,
-        actor: get(row, first + 9)?,
-        branch: get(row, first + 10)?,
-    };
-    Ok(Some((head, change)))
+    }
+    Ok(Some((read_head(row, first)?, read_change_of(row, first + 1)?)))
+}
+
+/// What such a row says of its commit.
+fn read_head(row: &Row, first: usize) -> Result<CommitHead> {
+    let Xid8(xid) = get(row, first)?;
+    let (at, actor, branch) = (get(row, first + 8)?, get(row, first + 9)?, get(row, first + 10)?);
+    Ok(CommitHead { xid, at, actor, branch })
 }
 
 /// The change of a row whose columns begin with the number at `first`.

@@ -24,6 +24,7 @@ pub mod origin;
 pub mod catalog;
 pub mod bell;
 pub mod log;
+mod order;
 pub mod retention;
 pub mod part_way;
 mod step;

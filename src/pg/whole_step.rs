@@ -1,7 +1,4 @@
 //! A step of a walk read at once: rows as they were logged, put in order here.
-//!
-//! The order is that of `sql/queries/changes_since.sql`. PostgreSQL would sort a step four times for it, which costs
-//! it five times as much as reading the rows; most commits are one row, and in order as they are.
 
 use std::pin::pin;
 
@@ -11,8 +8,9 @@ use tokio_postgres::Client;
 
 use super::fault::database_error;
 use super::log::{Channels, read_change};
+use super::order::{Logged, Row, in_order};
 use super::rows::{PgSnapshot, Xid8, get};
-use crate::words::{Change, CommitHead, Op, Result, Snapshot, Xid};
+use crate::words::{Change, CommitHead, Result, Snapshot, Xid};
 
 const WHOLE_STEP: &str = include_str!("../../sql/queries/whole_step.sql");
 
@@ -59,105 +57,23 @@ pub(super) async fn read(
     ];
     // Not prepared: a pooler in transaction mode does not mind.
     let mut rows = pin!(client.query_typed_raw(WHOLE_STEP, parameters).await.map_err(failed)?);
-    let mut commits: Vec<Logged> = Vec::new();
-    let (mut count, mut weight) = (0, 0);
+    let mut logged = Vec::new();
+    let mut weight = 0;
     while let Some(row) = rows.try_next().await.map_err(failed)? {
         let Some((head, change)) = read_change(&row, 0)? else { continue };
-        let row = Row { change, wanted: get(&row, 11)? };
-        count += 1;
-        weight += if row.wanted { row.change.weight() } else { 0 };
-        if count > bounds.most || weight > bounds.bytes {
+        let (seq, wanted) = (change.seq, get::<bool>(&row, 11)?);
+        weight += if wanted { change.weight() } else { 0 };
+        logged.push((head, Row { seq, change: wanted.then_some(change) }));
+        if logged.len() > bounds.most || weight > bounds.bytes {
             return Ok(None);
         }
-        match commits.last_mut() {
-            Some(commit) if commit.head.xid == head.xid => {
-                commit.head = head;
-                commit.rows.push(row);
-            }
-            _ => commits.push(Logged { head, rows: vec![row] }),
-        }
     }
-    Ok(Some(in_order(commits, bounds.next_seq)))
-}
-
-/// One row of the log; of a channel that is not wanted without images.
-#[derive(Debug)]
-struct Row {
-    change: Change,
-    wanted: bool,
-}
-
-/// One commit as it was logged.
-#[derive(Debug)]
-struct Logged {
-    /// Of its last row.
-    head: CommitHead,
-    rows: Vec<Row>,
-}
-
-impl Logged {
-    fn last_seq(&self) -> i64 {
-        self.rows.last().map_or(0, |row| row.change.seq)
-    }
-
-    fn put_in_order(&mut self) {
-        let places = places(&self.rows);
-        let rank = |row: &Row| i32::from(row.change.op != Op::Delete);
-        let mut placed: Vec<_> = places.into_iter().zip(self.rows.drain(..)).collect();
-        placed.sort_by_key(|(place, row)| (*place, rank(row), row.change.seq));
-        self.rows.extend(placed.into_iter().map(|(_, row)| row));
-    }
-}
-
-/// Commits by their last number, and within each the rows by their places.
-fn in_order(mut commits: Vec<Logged>, next_seq: i64) -> WholeStep {
-    let deferred = commits.iter().filter(|commit| commit.last_seq() >= next_seq);
-    let deferred = deferred.map(|commit| commit.head.xid).collect();
-    commits.retain(|commit| commit.last_seq() < next_seq);
-    commits.sort_by_key(Logged::last_seq);
-    let mut changes = Vec::new();
-    for mut commit in commits {
-        if commit.rows.len() > 1 {
-            commit.put_in_order();
-        }
-        let wanted = commit.rows.into_iter().filter(|row| row.wanted);
-        changes.extend(wanted.map(|row| (commit.head.clone(), row.change)));
-    }
-    WholeStep { changes, deferred }
-}
-
-/// Where the rows of a commit belong in it. `sql/queries/changes_since.sql` says why.
-fn places(rows: &[Row]) -> Vec<i64> {
-    let next =
-        if rows.iter().any(|row| row.change.op == Op::Delete) { next_versions(rows) } else { Vec::new() };
-    let place = |(index, row): (usize, &Row)| {
-        let change = &row.change;
-        if change.op != Op::Delete {
-            return change.version.unwrap_or(change.seq);
-        }
-        let moved = rows.get(index + 1).map(|row| &row.change);
-        let moved = moved.filter(|next| next.op == Op::Insert && next.channel == change.channel);
-        let moved =
-            moved.and_then(|next| next.version).filter(|next| change.version.is_some_and(|own| *next > own));
-        [next[index], moved].into_iter().flatten().fold(change.seq, i64::min)
-    };
-    rows.iter().enumerate().map(place).collect()
-}
-
-/// The version that the same row got next.
-fn next_versions(rows: &[Row]) -> Vec<Option<i64>> {
-    let mut indices: Vec<usize> = (0..rows.len()).collect();
-    // Rows without a version come last, as PostgreSQL has it.
-    indices.sort_by_key(|index| {
-        let change = &rows[*index].change;
-        (&change.channel, &change.id, change.version.is_none(), change.version, change.op == Op::Delete)
+    let (told, deferred): (Vec<Logged>, Vec<Logged>) =
+        in_order(logged).into_iter().partition(|commit| commit.last_seq() < bounds.next_seq);
+    let changes = told.into_iter().flat_map(|commit| {
+        let head = commit.head.clone();
+        commit.into_changes().into_iter().map(move |change| (head.clone(), change))
     });
-    let mut next = vec![None; rows.len()];
-    for pair in indices.windows(2) {
-        let (this, that) = (&rows[pair[0]].change, &rows[pair[1]].change);
-        if this.channel == that.channel && this.id == that.id {
-            next[pair[0]] = that.version;
-        }
-    }
-    next
+    let deferred = deferred.iter().map(|commit| commit.head.xid).collect();
+    Ok(Some(WholeStep { changes: changes.collect(), deferred }))
 }

@@ -14,8 +14,8 @@ use warp::http::{Response as Plain, StatusCode};
 use warp::reply::Response;
 
 use super::accept::Connection;
+use super::outlet::Output;
 use super::reader::Input;
-use super::session::Output;
 use crate::problem::Problem;
 
 /// A request that may become a WebSocket.
@@ -64,12 +64,12 @@ pub(super) fn halves(upgraded: Upgraded) -> (Input, Output, Vec<u8>) {
         Ok(parts) => {
             let (input, output) = parts.io.into_inner().into_inner().into_split();
             // A copy of the few bytes there are, or the session would keep hyper's whole buffer.
-            (Box::new(input), Box::new(output), parts.read_buf.to_vec())
+            (Box::new(input), Output::Socket(output), parts.read_buf.to_vec())
         }
         // Under TLS there is more than a socket to it.
         Err(upgraded) => {
             let (input, output) = tokio::io::split(TokioIo::new(upgraded));
-            (Box::new(input), Box::new(output), Vec::new())
+            (Box::new(input), Output::Other(Box::new(output)), Vec::new())
         }
     }
 }

@@ -10,6 +10,7 @@ mod close;
 mod guard;
 mod handshake;
 mod numbers;
+mod outlet;
 mod pages;
 mod patient;
 mod poll;

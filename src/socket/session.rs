@@ -1,30 +1,30 @@
 //! One WebSocket: what is heard, what is told, and how it ends.
 //!
-//! One task per session. Everything that can happen to it is one source in `sources`, which polls only the
+//! One task per session, which sleeps while the feed hands its frames to the peer by itself (`outlet`). Everything that can happen to it is one source in `sources`, which polls only the
 //! source that woke it: pushing a frame does not touch the read side. Nothing is taken from any source while
 //! something waits to be written, so a client that does not read stops being read from, and its deliveries
 //! stay in the log.
 
 mod following;
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, SelectAll};
 use futures::{FutureExt, StreamExt};
-use tokio::io::AsyncWrite;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
 use super::Edge;
 use super::close::{Close, echo};
+use super::outlet::{Outlet, Output};
 use super::reader::Heard;
 use super::topics::News;
 use super::visit::Visit;
-use super::writer::{Opcode, Writer};
+use super::writer::Opcode;
 use crate::words::Topic;
 use crate::words::frame::{self, BadFrame, ClientFrame, ErrorFrame, Token};
 use following::{AskedBy, Following};
@@ -38,14 +38,10 @@ const EVENTS_AT_ONCE: usize = 64;
 /// How long a closing session may take to tell the peer and hear from it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// The bytes a connection writes.
-pub(super) type Output = Box<dyn AsyncWrite + Send + Unpin>;
-
 /// What can happen to a session.
 enum Event {
     Heard(Heard),
     News(Topic, News),
-    Shutdown,
 }
 
 /// How a session ends.
@@ -63,9 +59,10 @@ type Flow = ControlFlow<End>;
 /// One connection's state; owned by its task.
 pub(super) struct Session {
     edge: Edge,
-    writer: Writer<Output>,
+    outlet: Arc<Outlet>,
     sources: SelectAll<BoxStream<'static, Event>>,
-    topics: HashMap<Topic, Following>,
+    /// Few, and most sessions have one: a table would be four times as large.
+    topics: Vec<Following>,
     shutdown: CancellationToken,
     beat: Interval,
     /// Pings since the peer last gave a sign of life.
@@ -84,21 +81,22 @@ impl Session {
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut sources = SelectAll::new();
         sources.push(heard.map(Event::Heard).boxed());
-        sources.push(stream::once(shutdown.clone().cancelled_owned()).map(|()| Event::Shutdown).boxed());
-        let (writer, topics) = (Writer::new(output), HashMap::new());
-        Self { edge, writer, sources, topics, shutdown, beat, unanswered: 0 }
+        let outlet = Arc::new(Outlet::new(edge.clone(), output));
+        let topics = Vec::new();
+        Self { edge, outlet, sources, topics, shutdown, beat, unanswered: 0 }
     }
 
     /// Serves the connection from the first frame to the last.
     pub(super) async fn run(mut self, visit: Visit) {
-        let mut flow = self.open(visit).await;
+        // Boxed, as is the end: they come once, and would be room in every session for as long as it lasts.
+        let mut flow = Box::pin(self.open(visit)).await;
         let end = loop {
             match flow {
                 ControlFlow::Break(end) => break end,
                 ControlFlow::Continue(()) => flow = self.turn().await,
             }
         };
-        self.part(end).await;
+        Box::pin(self.part(end)).await;
     }
 
     async fn open(&mut self, visit: Visit) -> Flow {
@@ -123,6 +121,8 @@ impl Session {
                 self.gather()?;
             }
             _ = self.beat.tick() => self.ping()?,
+            () = self.outlet.stuck() => {}
+            () = self.shutdown.cancelled() => return Flow::Break(End::Closed(Close::GoingAway)),
         }
         self.flush().await
     }
@@ -130,7 +130,7 @@ impl Session {
     /// Takes whatever else is there already, so that it goes out in the same write.
     fn gather(&mut self) -> Flow {
         for _ in 0..EVENTS_AT_ONCE {
-            if self.writer.waiting() >= FLUSH_AT {
+            if self.outlet.waiting() >= FLUSH_AT {
                 break;
             }
             match self.sources.next().now_or_never() {
@@ -150,7 +150,6 @@ impl Session {
             Some(Event::Heard(Heard::Unreadable(close))) => Flow::Break(End::Closed(close)),
             Some(Event::Heard(Heard::Gone)) | None => Flow::Break(End::Gone),
             Some(Event::News(topic, news)) => self.tell(topic, news),
-            Some(Event::Shutdown) => Flow::Break(End::Closed(Close::GoingAway)),
         }
     }
 
@@ -158,7 +157,7 @@ impl Session {
         match message {
             Message::Text(text) => return self.obey(&text),
             Message::Binary(_) => return Flow::Break(End::Closed(Close::NotAnObject)),
-            Message::Ping(payload) => self.writer.push(Opcode::Pong, payload),
+            Message::Ping(payload) => self.outlet.push(Opcode::Pong, payload),
             Message::Close(close) => return Flow::Break(End::Answered(echo(close.as_ref()))),
             Message::Pong(_) | Message::Frame(_) => {}
         }
@@ -200,7 +199,7 @@ impl Session {
             return Flow::Break(End::Closed(Close::Silent));
         }
         self.unanswered += 1;
-        self.writer.push(Opcode::Ping, Bytes::new());
+        self.outlet.push(Opcode::Ping, Bytes::new());
         Flow::Continue(())
     }
 
@@ -209,16 +208,16 @@ impl Session {
     }
 
     fn send(&mut self, payload: Bytes) {
-        let stats = self.edge.feed().stats();
-        stats.frames.add(1);
-        stats.bytes.add(payload.len());
-        self.writer.push(Opcode::Text, payload);
+        self.outlet.send(payload);
     }
 
     /// Writes what waits, for as long as the peer takes any of it.
     async fn flush(&mut self) -> Flow {
-        while self.writer.waiting() > 0 {
-            let Some(written) = self.writer.write_some().now_or_never() else {
+        if self.outlet.is_broken() {
+            return Flow::Break(End::Gone);
+        }
+        while self.outlet.waiting() > 0 {
+            let Some(written) = self.outlet.write_some().now_or_never() else {
                 self.wait_for_room().await?;
                 continue;
             };
@@ -233,7 +232,7 @@ impl Session {
         let stuck = self.edge.config().stuck;
         tokio::select! {
             biased;
-            written = timeout(stuck, self.writer.write_some()) => match written {
+            written = timeout(stuck, self.outlet.write_some()) => match written {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Flow::Break(End::Gone),
                 Err(_) => return Flow::Break(End::Closed(Close::NotReading)),
@@ -247,24 +246,24 @@ impl Session {
 
     /// Tells the peer why, and waits a little for it to hang up.
     async fn part(mut self, end: End) {
+        self.outlet.close();
         let payload = match end {
             End::Gone => return,
             End::Answered(payload) => payload,
             End::Closed(close) => {
                 log::debug!("closing a session with {}", close.code());
                 if matches!(close, Close::GoingAway | Close::NotReading) {
-                    self.writer.forget_unsent();
+                    self.outlet.forget_unsent();
                 }
                 close.payload()
             }
         };
-        for following in self.topics.values() {
-            following.abort.abort();
+        for following in &self.topics {
+            following.let_go();
         }
-        self.writer.push(Opcode::Close, payload);
+        self.outlet.push(Opcode::Close, payload);
         // Both at once: polling the sources is also what drops the subscriptions that were aborted.
-        let (writer, sources) = (&mut self.writer, &mut self.sources);
-        let farewell = async { tokio::join!(writer.finish(), hung_up(sources)) };
+        let farewell = async { tokio::join!(self.outlet.finish(), hung_up(&mut self.sources)) };
         // Who does not hang up in time is left behind.
         let _ = timeout(FAREWELL, farewell).await;
     }

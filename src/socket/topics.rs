@@ -1,11 +1,13 @@
 //! The feed as a session sees it: one stream of news per topic.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 
-use crate::feed::{Delivery, Feed, Opened, Polled, Portion, Start, Stats, Subscription};
+use crate::feed::{Delivery, Feed, Opened, Polled, Portion, Sink, Start, Stats, Subscription};
 use crate::words::frame::ResetReason;
 use crate::words::{Cursor, Error, Result, Topic};
 
@@ -49,6 +51,12 @@ pub trait Topics: Send + Sync + 'static {
     /// Subscribes and follows; the stream ends by itself after news of an end, and dropping it gives up.
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News>;
 
+    /// The same for who has a shorter way for frames: whatever frames the sink takes are not in the stream.
+    fn follow_into(&self, topic: Topic, start: Start, sink: Arc<dyn Sink>) -> BoxStream<'static, News> {
+        drop(sink);
+        self.follow(topic, start)
+    }
+
     /// Looks for the first whole commits after a position, up to as many as hold `changes` changes.
     fn poll(&self, topic: Topic, since: Cursor, changes: u32) -> BoxFuture<'static, Look>;
 
@@ -64,7 +72,13 @@ pub trait Topics: Send + Sync + 'static {
 
 impl Topics for Feed {
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News> {
-        stream::unfold(Following::Opening(self.clone(), topic, start), step).boxed()
+        let opening = Opening { feed: self.clone(), topic, start, sink: None };
+        stream::unfold(Following::Opening(Box::new(opening)), step).boxed()
+    }
+
+    fn follow_into(&self, topic: Topic, start: Start, sink: Arc<dyn Sink>) -> BoxStream<'static, News> {
+        let opening = Opening { feed: self.clone(), topic, start, sink: Some(sink) };
+        stream::unfold(Following::Opening(Box::new(opening)), step).boxed()
     }
 
     fn poll(&self, topic: Topic, since: Cursor, changes: u32) -> BoxFuture<'static, Look> {
@@ -85,8 +99,17 @@ impl Topics for Feed {
     }
 }
 
+/// What it takes to begin.
+struct Opening {
+    feed: Feed,
+    topic: Topic,
+    start: Start,
+    sink: Option<Arc<dyn Sink>>,
+}
+
 enum Following {
-    Opening(Feed, Topic, Start),
+    /// Boxed, or it would be room in every subscription for as long as that lasts.
+    Opening(Box<Opening>),
     Live(Box<Subscription>),
     Over,
 }
@@ -94,7 +117,7 @@ enum Following {
 async fn step(following: Following) -> Option<(News, Following)> {
     match following {
         // Opening is short and its future large; boxed, it takes no room while the subscription lives.
-        Following::Opening(feed, topic, start) => Some(Box::pin(open(feed, topic, start)).await),
+        Following::Opening(opening) => Some(Box::pin(open(*opening)).await),
         Following::Live(mut subscription) => {
             let news = match subscription.next().await {
                 Some(Delivery::Frame(frame)) => {
@@ -131,9 +154,13 @@ async fn piece(mut portion: Box<Portion>) -> Result<Option<(Bytes, Box<Portion>)
     Ok(portion.next().await?.map(|piece| (piece, portion)))
 }
 
-async fn open(feed: Feed, topic: Topic, start: Start) -> (News, Following) {
+async fn open(opening: Opening) -> (News, Following) {
+    let Opening { feed, topic, start, sink } = opening;
     match feed.subscribe(topic, start).await {
         Ok(Opened::Held(subscription)) => {
+            if let Some(sink) = sink {
+                subscription.hand_to(sink);
+            }
             (News::Held(subscription.cursor().clone()), Following::Live(subscription))
         }
         Ok(Opened::Reset(reason)) => (News::Reset(reason), Following::Over),

@@ -4,13 +4,14 @@
 //! a `commits` frame is shared by all sessions on its topic, and stays shared here.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWrite;
+
+use super::outlet::Output;
 
 /// Frames one system call writes at most.
 const AT_ONCE: usize = 16;
@@ -94,13 +95,8 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         self.waiting - self.sent
     }
 
-    /// Writes what one call takes; waits until that is something. Cancel-safe.
-    pub(super) async fn write_some(&mut self) -> Result<()> {
-        // Not `write_vectored(…).await`: the slices would be part of every session's state, 512 bytes of it.
-        poll_fn(|cx| self.poll_write_some(cx)).await
-    }
-
-    fn poll_write_some(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+    /// Writes what one call takes; waits until that is something.
+    pub(super) fn poll_write_some(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut slices = [IoSlice::new(&[]); 2 * AT_ONCE];
         let mut sent = self.sent;
         let mut used = 0;
@@ -120,12 +116,9 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes everything and says that nothing follows.
-    pub(super) async fn finish(&mut self) -> Result<()> {
-        while self.waiting() > 0 {
-            self.write_some().await?;
-        }
-        self.io.shutdown().await
+    /// Says that nothing follows.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
     /// Drops the frames of which nothing is out, so that a last word can still be said.
@@ -141,13 +134,47 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             self.sent -= len;
             self.waiting -= len;
         }
+        if self.queue.is_empty() {
+            // Most sessions have nothing waiting most of the time.
+            self.queue = VecDeque::new();
+        }
+    }
+}
+
+impl Writer<Output> {
+    /// Writes a frame without waiting, while no other waits; what does not go out waits then.
+    pub(super) fn write_now(&mut self, opcode: Opcode, payload: &Bytes) -> Result<()> {
+        let frame = Frame::new(opcode, payload.clone());
+        let slices = frame.rest(0).map(IoSlice::new);
+        let written = match self.io.try_write(&slices) {
+            Ok(written) if written == frame.len() => return Ok(()),
+            Ok(written) => written,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(error) => return Err(error),
+        };
+        self.waiting += frame.len();
+        self.sent += written;
+        self.queue.push_back(frame);
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::future::poll_fn;
     use tokio::io::AsyncReadExt;
+
+    async fn write_some<W: AsyncWrite + Unpin>(writer: &mut Writer<W>) {
+        poll_fn(|context| writer.poll_write_some(context)).await.unwrap();
+    }
+
+    async fn finish<W: AsyncWrite + Unpin>(writer: &mut Writer<W>) -> Result<()> {
+        while writer.waiting() > 0 {
+            write_some(writer).await;
+        }
+        poll_fn(|context| writer.poll_shutdown(context)).await
+    }
 
     #[tokio::test]
     async fn lengths_take_the_three_forms_of_the_protocol() {
@@ -162,7 +189,7 @@ mod tests {
             let mut writer = Writer::new(&mut out);
             writer.push(Opcode::Text, vec![b'x'; len].into());
             assert_eq!(writer.waiting(), len + header.len());
-            writer.finish().await.unwrap();
+            finish(&mut writer).await.unwrap();
             assert_eq!(out[..header.len()], header);
             assert_eq!(out.len(), header.len() + len);
         }
@@ -182,7 +209,7 @@ mod tests {
                 writer.push(Opcode::Text, payload.into());
             }
             let mut read = Vec::new();
-            let (finished, _) = tokio::join!(writer.finish(), async {
+            let (finished, _) = tokio::join!(finish(&mut writer), async {
                 let mut some = [0; 50];
                 while let Ok(count @ 1..) = far.read(&mut some).await {
                     read.extend_from_slice(&some[..count]);
@@ -200,12 +227,12 @@ mod tests {
         let mut writer = Writer::new(near);
         writer.push(Opcode::Text, Bytes::from_static(b"begun"));
         writer.push(Opcode::Text, Bytes::from_static(b"not begun"));
-        writer.write_some().await.unwrap();
+        write_some(&mut writer).await;
         writer.forget_unsent();
         writer.push(Opcode::Close, Bytes::new());
         assert_eq!(writer.waiting(), 3 + 2);
         let mut read = Vec::new();
-        let (finished, _) = tokio::join!(writer.finish(), far.read_to_end(&mut read));
+        let (finished, _) = tokio::join!(finish(&mut writer), far.read_to_end(&mut read));
         finished.unwrap();
         assert_eq!(read, b"\x81\x05begun\x88\x00");
 

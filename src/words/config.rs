@@ -103,6 +103,8 @@ pub struct FeedConfig {
     pub step: usize,
     /// Frames a topic keeps for sessions that are a little behind; those further behind read the log.
     pub backlog: usize,
+    /// Bytes of such frames; the newest one is kept however large it is, until everybody has it.
+    pub backlog_bytes: usize,
     /// Sessions one node accepts.
     pub max_sessions: usize,
     /// Topics one session may subscribe to.
@@ -131,6 +133,7 @@ impl Default for FeedConfig {
             chunk: 512 << 10,
             step: 1024,
             backlog: 64,
+            backlog_bytes: 4 << 20,
             max_sessions: 20_000,
             max_topics: 100,
             pool: 8,

@@ -58,6 +58,22 @@ async fn psql_bulk_and_two_channels() {
 }
 
 #[tokio::test]
+async fn who_reads_nothing_for_a_while_gets_every_frame_whole_and_in_order() {
+    let (scratch, shop) = (Scratch::new("late"), shop().await);
+    let (_server, port) = Running::serve(scratch.path(), Some(&shop.url)).await;
+    let (mut late, _) = Socket::subscribed(port, "orders").await;
+    let (mut quick, _) = Socket::subscribed(port, "orders").await;
+    // More than the buffers of a connection hold, and than a topic keeps.
+    for id in 0..150 {
+        shop.run(&format!("insert into orders values ({id}, repeat('x', 100000))")).await;
+        quick.changes(1).await;
+    }
+    let (changes, _) = late.changes(150).await;
+    let expected: Vec<String> = (0..150).map(|id| id.to_string()).collect();
+    assert_eq!(ids(&changes), expected);
+}
+
+#[tokio::test]
 async fn one_session_many_topics() {
     let (scratch, shop) = (Scratch::new("topics"), shop().await);
     let (_server, port) = Running::serve(scratch.path(), Some(&shop.url)).await;

@@ -1,5 +1,7 @@
 //! What a session does about its topics: begins to follow them, passes on their news, lets them go.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use futures::stream::{self, AbortHandle};
 use serde_json::Value;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use super::{End, Event, Flow, Session};
 use crate::feed::Start;
 use crate::socket::close::Close;
+use crate::socket::outlet::Spout;
 use crate::socket::topics::{News, TOO_SLOW};
 use crate::socket::wish::Wish;
 use crate::words::frame::{self, ErrorFrame, Subscribe};
@@ -14,12 +17,24 @@ use crate::words::{Error, Topic};
 
 /// A topic of a session, from the wish on.
 pub(super) struct Following {
+    topic: Topic,
     /// Echoed by `subscribed`, or by the error in its place.
     reference: Option<Value>,
     /// True when it continues from a cursor.
     recovered: bool,
     asked_by: AskedBy,
-    pub(super) abort: AbortHandle,
+    abort: AbortHandle,
+    /// What the feed writes this topic's frames to.
+    spout: Arc<Spout>,
+}
+
+impl Following {
+    /// Nothing of the topic follows what the session says from now on.
+    pub(super) fn let_go(&self) {
+        self.spout.shut();
+        // An aborted source yields nothing more.
+        self.abort.abort();
+    }
 }
 
 /// Who asked for a topic: an unknown one in the URL ends the session.
@@ -41,7 +56,7 @@ impl Session {
         };
         let reference = subscribe.reference;
         let limit = self.edge.config().max_topics;
-        if self.topics.contains_key(&wish.topic) {
+        if self.place_of(&wish.topic).is_some() {
             self.complain(
                 "already_subscribed",
                 "this topic is subscribed to already",
@@ -61,10 +76,20 @@ impl Session {
         let Wish { topic, start } = wish;
         let recovered = matches!(start, Start::After(_));
         let named = topic.clone();
-        let news = self.edge.feed().follow(topic.clone(), start);
+        let spout = Arc::new(Spout::new(&self.outlet));
+        let news = self.edge.feed().follow_into(topic.clone(), start, Arc::<Spout>::clone(&spout));
         let (news, abort) = stream::abortable(news.map(move |news| Event::News(named.clone(), news)));
         self.sources.push(news.boxed());
-        self.topics.insert(topic, Following { reference, recovered, asked_by, abort });
+        self.topics.reserve_exact(1);
+        self.topics.push(Following { topic, reference, recovered, asked_by, abort, spout });
+    }
+
+    fn place_of(&self, topic: &Topic) -> Option<usize> {
+        self.topics.iter().position(|following| following.topic == *topic)
+    }
+
+    fn forget(&mut self, topic: &Topic) -> Option<Following> {
+        self.place_of(topic).map(|place| self.topics.swap_remove(place))
     }
 
     pub(super) fn unsubscribe(&mut self, topic: String, reference: Option<Value>) {
@@ -76,10 +101,9 @@ impl Session {
                 return self.say(frame::error(told));
             }
         };
-        match self.topics.remove(&topic) {
+        match self.forget(&topic) {
             Some(following) => {
-                // An aborted source yields nothing more, so no frame follows this answer.
-                following.abort.abort();
+                following.let_go();
                 self.say(frame::unsubscribed(&topic, reference));
             }
             None => self.complain("not_subscribed", "this topic is not subscribed to", &topic, reference),
@@ -91,32 +115,33 @@ impl Session {
         match news {
             News::Frame(payload) => self.send(payload),
             News::Held(cursor) => {
-                if let Some(following) = self.topics.get_mut(&topic) {
+                if let Some(place) = self.place_of(&topic) {
+                    let following = &mut self.topics[place];
                     let (recovered, reference) = (following.recovered, following.reference.take());
                     self.say(frame::subscribed(&topic, &cursor, recovered, reference));
                 }
             }
             News::Reset(reason) => {
-                self.topics.remove(&topic);
+                self.forget(&topic);
                 self.say(frame::reset(&topic, reason));
             }
             News::Unwatched => {
-                self.topics.remove(&topic);
+                self.forget(&topic);
                 self.say(frame::unwatched(&topic));
             }
             News::SnapshotTooSlow => {
-                self.topics.remove(&topic);
+                self.forget(&topic);
                 self.complain("snapshot_too_slow", TOO_SLOW, &topic, None);
             }
             News::UnknownChannel(name) => {
-                let following = self.topics.remove(&topic);
+                let following = self.forget(&topic);
                 let asked_by = following.as_ref().map_or(AskedBy::Frame, |following| following.asked_by);
                 let reference = following.and_then(|following| following.reference);
                 self.complain("unknown_channel", format!("there is no channel {name:?}"), &topic, reference);
                 return unknown_topic(asked_by);
             }
             News::BadFilter(code, told) => {
-                let reference = self.topics.remove(&topic).and_then(|following| following.reference);
+                let reference = self.forget(&topic).and_then(|following| following.reference);
                 self.complain(code, told, &topic, reference);
             }
             News::Failed(error) => return self.fail(&topic, &error),
@@ -125,7 +150,7 @@ impl Session {
     }
 
     fn fail(&mut self, topic: &Topic, error: &Error) -> Flow {
-        let reference = self.topics.remove(topic).and_then(|following| following.reference);
+        let reference = self.forget(topic).and_then(|following| following.reference);
         if error.is_usage() {
             self.complain("bad_value", error.to_string(), topic, reference);
             return Flow::Continue(());
