@@ -106,7 +106,7 @@ impl Operators {
         };
         let watched = catalog::watch(&self.0.connector, &wish.table, &options).await;
         let (channel, notices) = watched.map_err(|error| refused(&error))?;
-        log::info!("{} is watched as channel {channel}, by request", wish.table);
+        log::info!("{:?} is watched as channel {channel}, by request", wish.table);
         Ok(answer(StatusCode::CREATED, &json!({"channel": channel, "notices": notices})))
     }
 
@@ -121,7 +121,7 @@ impl Operators {
         };
         let unwatched = catalog::unwatch(&self.0.connector, &found.table).await;
         let (channel, notices) = unwatched.map_err(|error| refused(&error))?;
-        log::info!("{} is no longer watched, by request", found.table);
+        log::info!("{:?} is no longer watched, by request", found.table);
         let told = json!({"channel": channel, "table": found.table, "notices": notices});
         Ok(answer(StatusCode::OK, &told))
     }
@@ -182,7 +182,12 @@ fn refused(error: &Error) -> Problem {
                 "the server's role does not own this table, so it cannot be watched or unwatched here";
             Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
         }
-        Some("42P01" | "3F000" | "42602" | "42601" | "0A000") => {
+        Some("22021") => {
+            let detail = "no name holds the character U+0000";
+            Problem::new(StatusCode::BAD_REQUEST, "bad_value", detail)
+        }
+        // The last is of digits, which are read as the number of a table.
+        Some("42P01" | "3F000" | "42602" | "42601" | "0A000" | "22003") => {
             let detail =
                 "there is no table of that name; write it as SQL does: orders, public.orders, \"Orders\"";
             Problem::new(StatusCode::BAD_REQUEST, "bad_value", detail)

@@ -130,6 +130,10 @@ begin
     if version_column is null then
         return;
     end if;
+    if octet_length(version_column) not between 1 and 63 or version_column = 'last_synced_at' then
+        perform rowbell.refuse(format('%L cannot be the version''s column', left(version_column, 100)),
+            'choose a name of 1 to 63 bytes other than last_synced_at');
+    end if;
     select * into a from pg_attribute x where x.attrelid = relation and x.attname = version_column and not x.attisdropped;
     if found and (a.attnum < 0 or a.atttypid <> 'int8'::regtype or a.attgenerated <> '' or a.attidentity <> ''
                   or version_column = any (rowbell.key_columns(relation))) then

@@ -1,5 +1,7 @@
 //! Hostile names and values, in every place a name or a value may stand.
 
+use std::collections::BTreeSet;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -170,5 +172,68 @@ async fn nothing_that_is_sent_as_a_name_is_more_than_unknown() {
             "unknown_channel",
             "{name}"
         );
+    }
+}
+
+/// Names of tables that PostgreSQL or its protocol reads in a way of its own.
+const ODD_TABLES: [&str; 12] = [
+    "\0",
+    "a\0b",
+    "",
+    "-",
+    "0",
+    "1259",
+    "99999999999999999999",
+    "a.b.c.d",
+    "pg_catalog.pg_class",
+    "rowbell.sync_log",
+    "information_schema.tables",
+    "\"unclosed",
+];
+
+#[tokio::test]
+async fn a_wish_to_watch_takes_names_as_names() {
+    let database = Database::new().await;
+    let api = Api::on(&database.url).await;
+    let long = "x".repeat(10_000);
+    let texts: BTreeSet<&str> =
+        NAMES.iter().chain(&VALUES).chain(&ODD_TABLES).copied().chain([&*long]).collect();
+    database.run("create table plain (id integer primary key, n bigint)").await;
+    for text in texts {
+        for wish in [
+            json!({"table": text}),
+            json!({"table": quoted(text)}),
+            json!({"table": format!("public.{text}")}),
+            json!({"table": "plain", "omit": [text]}),
+            json!({"table": "plain", "as_text": ["n", text]}),
+            json!({"table": "plain", "notify": text}),
+            json!({"table": "plain", text: text}),
+        ] {
+            let refused = api.post("/channels", &wish).await;
+            assert!(matches!(refused.status, 400 | 403 | 422), "{wish}: {refused:?}");
+            assert!(refused.json()["detail"].as_str().is_some_and(|told| !told.is_empty()), "{wish}");
+        }
+        // Some of them are names that a channel or a new column may have.
+        for name in ["channel", "version_column"] {
+            let answer = api.post("/channels", &json!({"table": "plain", name: text})).await;
+            assert!(matches!(answer.status, 201 | 400 | 422), "{name} {text}: {answer:?}");
+            if answer.status == 201 {
+                let made = answer.json()["channel"].as_str().expect("a name").to_owned();
+                assert_eq!(made, if name == "channel" { text } else { "plain" });
+                api.send("DELETE", &format!("/channels/{made}"), &[], None).await.expect(200);
+            }
+        }
+        let gone = api.send("DELETE", &format!("/channels/{}", encoded(text)), &[], None).await;
+        assert!(matches!(gone.status, 400 | 404 | 405), "{text}: {gone:?}");
+    }
+    let twice = json!({"table": "plain", "version_column": "last_synced_at"});
+    assert_eq!(api.post("/channels", &twice).await.problem(422), "constraint");
+    for (place, name) in NAMES.iter().enumerate() {
+        let channel = format!("odd-{place}");
+        database.run(&format!("create table {} (id integer primary key)", quoted(name))).await;
+        let wish = json!({"table": quoted(name), "channel": channel});
+        assert_eq!(api.post("/channels", &wish).await.expect(201).json()["channel"], channel, "{name}");
+        let removed = api.send("DELETE", &format!("/channels/{channel}"), &[], None).await.expect(200);
+        assert_eq!(removed.json()["channel"], channel, "{name}");
     }
 }
