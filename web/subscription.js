@@ -85,10 +85,9 @@ export class Subscription {
     };
   }
 
-  /** @param {Line} line */
+  /** Says whose it is, also before it may join. @param {Line} line */
   attach(line) {
     this.#line = line;
-    if (line.isLive) this.on('open');
   }
 
   /**
