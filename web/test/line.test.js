@@ -72,6 +72,9 @@ test('whoever waits where it was moved to may be closed there', async (t) => {
     answer(Wire.made[0]);
     moved.close();
   }
+  const asked = Wire.made.map(({ sent }) => sent.map(({ type, topic }) => `${type} ${topic}`));
+  assert.deepEqual(asked[0], ['subscribe a', 'subscribe A', 'subscribe A']);
+  assert.deepEqual(asked[1], ['subscribe a', 'unsubscribe a', 'subscribe A', 'unsubscribe A'], 'the second waited for the answer');
   await calm(t);
   const again = client.subscribe('A');
   await calm(t);
