@@ -52,6 +52,9 @@ pub struct Serve {
     /// Where nodes are told different times, the last one started wins.
     #[arg(long, env = "ROWBELL_RETENTION", value_parser = humantime::parse_duration, value_name = "TIME")]
     retention: Option<Duration>,
+    /// The most database connections that REST requests take at once. Left out: 16. The feed has its own.
+    #[arg(long, env = "ROWBELL_POOL", value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "CONNECTIONS")]
+    pool: Option<u16>,
     /// Listen beyond loopback without a token: whoever can reach the port can read everything.
     #[arg(long, env = "ROWBELL_INSECURE")]
     insecure: bool,
@@ -122,6 +125,7 @@ impl Serve {
     }
 
     fn config(&self, url: &str, address: SocketAddr) -> Result<ServeConfig> {
+        let rest = RestConfig::default();
         let config = ServeConfig {
             database_url: url.to_owned(),
             listen_url: self.listen_url.clone().filter(|url| !url.is_empty()),
@@ -129,7 +133,7 @@ impl Serve {
             token: self.token.clone().filter(|token| !token.is_empty()),
             allow_origin: self.allow_origin.iter().filter(|origin| !origin.is_empty()).cloned().collect(),
             feed: FeedConfig::default(),
-            rest: RestConfig::default(),
+            rest: RestConfig { pool: self.pool.map_or(rest.pool, usize::from), ..rest },
             keeper: KeeperConfig { retention: self.retention, ..KeeperConfig::default() },
         };
         check_exposure(&config, self.insecure)?;

@@ -241,6 +241,7 @@ async fn wrong_use_is_status_2_and_help_has_examples() {
         &["serve", "--prot", "1"],
         &["watch"],
         &["serve", "--port", "99999"],
+        &["serve", "--pool", "0"],
         &["migrate", "down"],
         &["migrate", "status", "--business"],
         &["migrate", "--business", "status"],

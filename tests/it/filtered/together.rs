@@ -50,17 +50,24 @@ fn condition(random: &mut StdRng, grouped: bool) -> (String, String) {
             plain => plain.to_owned(),
         }
     };
-    let asked = match random.random_range(0..10) {
+    let asked = match random.random_range(0..12) {
         _ if values.is_empty() => "is.null".to_owned(),
         0 => "is.null".to_owned(),
         1 if *column == "b" => "is.true".to_owned(),
-        2 if matches!(*column, "s" | "w") => {
-            format!("ilike.*{}*", ["a", "b", "\\*"].choose(random).expect("some"))
+        2 | 10 | 11 if matches!(*column, "s" | "c" | "w") => {
+            let word = ["like", "ilike"].choose(random).expect("some");
+            let patterns = ["*a*", "*b*", r"*\**", "a*", "A_b", "*\u{e9}\\%", "_", "*"];
+            let pattern = patterns.choose(random).expect("some");
+            // In quotes a backslash stands for what follows it.
+            let quoted = format!("\"{}\"", pattern.replace('\\', r"\\"));
+            format!("{word}.{}", if grouped { &quoted } else { *pattern })
         }
         3 | 4 if matches!(*column, "tags" | "data" | "span") => format!("cs.{}", value(random)),
-        5 if !grouped => {
-            let one = values.choose(random).expect("some").trim_matches('"').replace('"', "\\\"");
-            format!("in.(\"{one}\")")
+        5 | 6 => {
+            let count = random.random_range(1..4);
+            let some = (0..count).map(|_| values.choose(random).expect("some").trim_matches('"'));
+            let some: Vec<_> = some.map(|one| format!("\"{}\"", one.replace('"', "\\\""))).collect();
+            format!("in.({})", some.join(","))
         }
         other => {
             let word = ["eq", "neq", "gt", "gte", "lt", "lte"][other % 6];
