@@ -16,8 +16,9 @@ use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::Edge;
-use super::writer::{Opcode, Writer};
+use super::writer::Writer;
 use crate::feed::Sink;
+use crate::words::frame::{Opcode, Whole};
 
 /// The bytes a connection writes.
 pub(super) enum Output {
@@ -28,9 +29,9 @@ pub(super) enum Output {
 
 impl Output {
     /// Writes what goes out without waiting; the error is `WouldBlock` where that is nothing.
-    pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> Result<usize> {
+    pub(super) fn try_write(&self, bytes: &[u8]) -> Result<usize> {
         match self {
-            Output::Socket(socket) => socket.try_write_vectored(slices),
+            Output::Socket(socket) => socket.try_write(bytes),
             Output::Other(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
@@ -194,13 +195,13 @@ impl Spout {
 }
 
 impl Sink for Spout {
-    fn take(&self, frame: &Bytes) -> bool {
+    fn take(&self, frame: &Whole) -> bool {
         let mut state = self.outlet.state();
         // Looked at under the lock that the session's next push takes, so it comes before or is seen.
         if state.closed || state.broken || self.shut.load(Ordering::Relaxed) || state.writer.waiting() > 0 {
             return false;
         }
-        let written = state.writer.write_now(Opcode::Text, frame);
+        let written = state.writer.write_now(frame);
         state.broken = written.is_err();
         if state.broken || state.writer.waiting() > 0 {
             let waker = state.waker.take();
@@ -208,7 +209,7 @@ impl Sink for Spout {
             waker.into_iter().for_each(Waker::wake);
         }
         if written.is_ok() {
-            self.outlet.count(frame.len());
+            self.outlet.count(frame.payload);
         }
         written.is_ok()
     }

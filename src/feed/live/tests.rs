@@ -24,10 +24,10 @@ impl Basket {
 }
 
 impl Sink for Basket {
-    fn take(&self, frame: &Bytes) -> bool {
+    fn take(&self, frame: &Whole) -> bool {
         let open = self.open.load(Ordering::Relaxed);
         if open {
-            self.taken.lock().unwrap().push(frame.clone());
+            self.taken.lock().unwrap().push(frame.bytes.slice(frame.bytes.len() - frame.payload..));
         }
         open
     }

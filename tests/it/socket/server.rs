@@ -12,6 +12,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use rowbell::auth::Door;
 use rowbell::feed::{Sink, Start, Stats};
 use rowbell::socket::{Database, Edge, Look, News, Probe, Topics, guarded, routes, serve};
+use rowbell::words::frame::Whole;
 use rowbell::words::{
     Cursor, Error, FeedConfig, KeeperConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic,
 };
@@ -57,8 +58,8 @@ impl Asked {
     }
 
     /// Hands a frame over on the spot, as the feed does; true when it was taken.
-    pub fn hand(&self, frame: &Bytes) -> bool {
-        self.sink.as_ref().expect("a session on a WebSocket").take(frame)
+    pub fn hand(&self, payload: &[u8]) -> bool {
+        self.sink.as_ref().expect("a session on a WebSocket").take(&Whole::text(payload))
     }
 }
 
