@@ -48,6 +48,8 @@ CREATE TABLE rowbell.watched (
     version_column text,
     omit text[] NOT NULL,
     omit_numbers smallint[] NOT NULL,
+    as_text text[] NOT NULL,
+    as_text_numbers smallint[] NOT NULL,
     notify text NOT NULL,
     replica boolean NOT NULL,
     added_columns text[] NOT NULL,
@@ -61,6 +63,10 @@ COMMENT ON TABLE rowbell.watched IS 'One row per watch; `rowbell.channel` shows 
 COMMENT ON COLUMN rowbell.watched.version_column IS 'Null when feed-only.';
 
 COMMENT ON COLUMN rowbell.watched.omit_numbers IS 'The same columns by number: a renamed column stays secret.';
+
+COMMENT ON COLUMN rowbell.watched.as_text IS 'Columns of numbers that are sent as text, because not every client keeps all of them.';
+
+COMMENT ON COLUMN rowbell.watched.as_text_numbers IS 'The same columns by number: a renamed column is sent as before.';
 
 COMMENT ON COLUMN rowbell.watched.added_columns IS 'What watch added to the table, and unwatch takes away again.';
 
@@ -129,7 +135,7 @@ $_$;
 
 COMMENT ON FUNCTION rowbell.channel_name("table" regclass, wanted text) IS 'The channel a table gets; refuses names that do not fit or are taken.';
 
-CREATE FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text) RETURNS void
+CREATE FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text, as_text text[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -145,6 +151,13 @@ begin
     select o into stray from unnest(omit) o where o = any (rowbell.key_columns(relation)) or o = version_column;
     if found then
         perform rowbell.refuse(format('column %s cannot be omitted', stray), 'keys and versions name the row; omit other columns');
+    end if;
+    select t into stray from unnest(as_text) t
+    where t = any (omit) or t = version_column or not exists (
+        select from pg_attribute x where x.attrelid = relation and x.attname = t and rowbell.text_form(x.atttypid) is not null);
+    if found then
+        perform rowbell.refuse(format('%s has no column %s that can be sent as text', relation, stray),
+            'choose columns that hold numbers, or arrays of them, and are neither omitted nor the version; case counts');
     end if;
     if version_column is null then
         return;
@@ -163,7 +176,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text) IS 'Refuses columns to omit that do not exist or are needed, and bookkeeping names that mean something else.';
+COMMENT ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text, as_text text[]) IS 'Refuses columns to omit or to send as text that cannot be, and bookkeeping names that mean something else.';
 
 CREATE FUNCTION rowbell.check_watchable(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -409,12 +422,19 @@ $_$;
 
 COMMENT ON FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) IS 'True when a leaf holds a committed row that is not visible in the snapshot.';
 
-CREATE FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) RETURNS text
+CREATE FUNCTION rowbell.text_form(type oid) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT CASE WHEN (cardinality(image_expression.omit) = 0) THEN format('row_to_json(%s)'::text, image_expression.record_name) ELSE format('(select row_to_json(ctid) from (select %s) ctid)'::text, string_agg(format('%s.%I'::text, image_expression.record_name, a.attname), ', '::text ORDER BY a.attnum)) END AS format FROM pg_attribute a WHERE ((a.attrelid = (image_expression.relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attname <> ALL (image_expression.omit))));
+    RETURN (WITH RECURSIVE below(oid, arrays) AS (SELECT text_form.type AS type, 0 AS "?column?" UNION ALL SELECT CASE t.typtype WHEN 'd'::"char" THEN t.typbasetype ELSE t.typelem END AS typelem, (b_1.arrays + CASE t.typtype WHEN 'd'::"char" THEN 0 ELSE 1 END) FROM (below b_1 JOIN pg_type t ON ((t.oid = b_1.oid))) WHERE ((t.typtype = 'd'::"char") OR ((t.typcategory = 'A'::"char") AND (t.typelem <> (0)::oid) AND (t.typlen = '-1'::integer)))) SELECT CASE b.arrays WHEN 0 THEN 'text'::text WHEN 1 THEN 'text[]'::text ELSE NULL::text END AS "case" FROM below b WHERE (b.oid = ANY ((ARRAY['smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'real'::regtype, 'double precision'::regtype])::oid[])));
 
-COMMENT ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) IS 'SQL text for the image of NEW or OLD.';
+COMMENT ON FUNCTION rowbell.text_form(type oid) IS 'What a type is cast to so that its numbers travel as text: text, text[] of their arrays, null where it holds no numbers.';
+
+CREATE FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[], as_text text[]) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT CASE WHEN (cardinality((image_expression.omit || image_expression.as_text)) = 0) THEN format('row_to_json(%s)'::text, image_expression.record_name) ELSE format('(select row_to_json(ctid) from (select %s) ctid)'::text, string_agg(format(CASE WHEN (a.attname = ANY (image_expression.as_text)) THEN '%1$s.%2$I::%3$s as %2$I'::text ELSE '%1$s.%2$I'::text END, image_expression.record_name, a.attname, rowbell.text_form(a.atttypid)), ', '::text ORDER BY a.attnum)) END AS format FROM pg_attribute a WHERE ((a.attrelid = (image_expression.relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attname <> ALL (image_expression.omit))));
+
+COMMENT ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[], as_text text[]) IS 'SQL text for the image of NEW or OLD.';
 
 CREATE FUNCTION rowbell.install() RETURNS bigint
     LANGUAGE plpgsql
@@ -480,12 +500,12 @@ CREATE FUNCTION rowbell.key_columns(relation regclass) RETURNS text[]
 
 COMMENT ON FUNCTION rowbell.key_columns(relation regclass) IS 'The columns of the primary key, in key order; null where there is none.';
 
-CREATE FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) RETURNS text
+CREATE FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT CASE WHEN (cardinality(key_expression.key_columns) > 1) THEN (('''['' || '::text || string_agg(format('to_json(%s.%I)::text'::text, key_expression.record_name, a.attname), ' || '','' || '::text ORDER BY k.place)) || ' || '']'''::text) WHEN bool_and((a.atttypid = ANY (ARRAY[('uuid'::regtype)::oid, ('text'::regtype)::oid, ('bigint'::regtype)::oid, ('integer'::regtype)::oid, ('smallint'::regtype)::oid]))) THEN string_agg(format('%s.%I::text'::text, key_expression.record_name, a.attname), ''::text) ELSE string_agg(format('to_json(%s.%I) #>> ''{}'''::text, key_expression.record_name, a.attname), ''::text) END AS string_agg FROM (unnest(key_expression.key_columns) WITH ORDINALITY k(name, place) JOIN pg_attribute a ON (((a.attrelid = (key_expression.relation)::oid) AND (a.attname = k.name)))));
+    RETURN (SELECT CASE WHEN (cardinality(key_expression.key_columns) > 1) THEN (('''['' || '::text || string_agg(format('to_json(%s.%I%s)::text'::text, key_expression.record_name, a.attname, CASE WHEN (a.attname = ANY (key_expression.as_text)) THEN ('::'::text || rowbell.text_form(a.atttypid)) ELSE NULL::text END), ' || '','' || '::text ORDER BY k.place)) || ' || '']'''::text) WHEN bool_and((a.atttypid = ANY (ARRAY[('uuid'::regtype)::oid, ('text'::regtype)::oid, ('bigint'::regtype)::oid, ('integer'::regtype)::oid, ('smallint'::regtype)::oid]))) THEN string_agg(format('%s.%I::text'::text, key_expression.record_name, a.attname), ''::text) ELSE string_agg(format('to_json(%s.%I) #>> ''{}'''::text, key_expression.record_name, a.attname), ''::text) END AS string_agg FROM (unnest(key_expression.key_columns) WITH ORDINALITY k(name, place) JOIN pg_attribute a ON (((a.attrelid = (key_expression.relation)::oid) AND (a.attname = k.name)))));
 
-COMMENT ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) IS 'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
+COMMENT ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) IS 'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
 
 CREATE FUNCTION rowbell.lock_briefly(relation regclass) RETURNS void
     LANGUAGE plpgsql
@@ -528,6 +548,13 @@ CREATE FUNCTION rowbell.ring_statement(w rowbell.watched) RETURNS text
 
 COMMENT ON FUNCTION rowbell.ring_statement(w rowbell.watched) IS 'What a trigger function does about the bell, after its insert into the log: a writer must have its xid before it looks.';
 
+CREATE FUNCTION rowbell.sent_as_text(w rowbell.watched) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT COALESCE(array_agg((a.attname)::text ORDER BY a.attnum), '{}'::text[]) AS "coalesce" FROM pg_attribute a WHERE ((a.attrelid = ((sent_as_text.w).relation)::oid) AND (NOT a.attisdropped) AND ((a.attnum = ANY ((sent_as_text.w).as_text_numbers)) OR (a.attname = ANY ((sent_as_text.w).as_text))) AND (rowbell.text_form(a.atttypid) IS NOT NULL)));
+
+COMMENT ON FUNCTION rowbell.sent_as_text(w rowbell.watched) IS 'The columns that are sent as text, by the names they have now; one that holds no numbers any more is not among them.';
+
 CREATE FUNCTION rowbell.log_body(w rowbell.watched) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -540,25 +567,18 @@ declare
     former_key text;
     image json;
     former json;
-    moved boolean;
     rang boolean;
-    writer text := nullif(current_setting(''rowbell.actor'', true), '''');
-    office text := nullif(current_setting(''rowbell.branch'', true), '''');
 begin
     begin
-%10$s        if tg_op = ''UPDATE'' then
-            if %1$s then
+%10$s        if tg_op <> ''INSERT'' then
+            if tg_op = ''UPDATE'' and %1$s then
                 return null;
             end if;
-        end if;
-        if tg_op <> ''DELETE'' then
-            %2$skey := %3$s;
-        end if;
-        if tg_op <> ''INSERT'' then
             %5$sformer_key := %6$s;
             former := %7$s;
         end if;
         if tg_op <> ''DELETE'' then
+            %2$skey := %3$s;
             image := %4$s;
         end if;
     exception when others then
@@ -575,24 +595,22 @@ begin
             from rowbell.rescue(%8$L, old) r;
         end if;
     end;
-    if octet_length(image::text) > 1048576 then
-        image := null;
-    end if;
-    if octet_length(former::text) > 1048576 then
-        former := null;
-    end if;
-    moved := tg_op = ''UPDATE'' and former_key is distinct from key;
-    if moved or tg_op = ''DELETE'' then
+    if tg_op <> ''INSERT'' and (tg_op = ''DELETE'' or former_key is distinct from key) then
         -- A key that changed: this number is the version of the new row, so the drain puts it right before that.
         insert into rowbell.sync_log (seq, channel, op, row_id, version, old, actor, branch)
-        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L, ''delete'', former_key, former_version, former, writer, office);
+        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L, ''delete'', former_key, former_version,
+            case when octet_length(former::text) <= 1048576 then former end,
+            nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
         former := null;
     end if;
     if tg_op <> ''DELETE'' then
         insert into rowbell.sync_log (seq, channel, op, row_id, version, row, old, actor, branch)
         values (nextval(''rowbell.seq''::regclass), %8$L,
-            case when tg_op = ''UPDATE'' and not moved then ''update'' else ''insert'' end,
-            key, number, image, former, writer, office);
+            case when tg_op = ''INSERT'' or former_key is distinct from key then ''insert'' else ''update'' end,
+            key, number,
+            case when octet_length(image::text) <= 1048576 then image end,
+            case when octet_length(former::text) <= 1048576 then former end,
+            nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
     end if;
 %9$s    return null;
 end
@@ -605,14 +623,14 @@ end
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('number := new.%I;
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'new'::text, (w).key_columns), rowbell.image_expression((w).relation, 'new'::text, rowbell.omitted(w)),
+         END, rowbell.key_expression((w).relation, 'new'::text, (w).key_columns, rowbell.sent_as_text(w)), rowbell.image_expression((w).relation, 'new'::text, rowbell.omitted(w), rowbell.sent_as_text(w)),
          CASE
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('former_version := coalesce(old.%I, 0);
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w)), (w).channel, rowbell.ring_statement(w),
+         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns, rowbell.sent_as_text(w)), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w), rowbell.sent_as_text(w)), (w).channel, rowbell.ring_statement(w),
          CASE
-             WHEN (rowbell.omitted(w) = '{}'::text[]) THEN ''::text
+             WHEN (cardinality((rowbell.omitted(w) || rowbell.sent_as_text(w))) = 0) THEN ''::text
              ELSE format('        if (select c.relnatts <> %s from pg_class c where c.oid = %s) then
             raise exception ''a column was added'';
         end if;
@@ -826,13 +844,15 @@ declare
 begin
     select * into w from rowbell.watched x where x.channel = rescue.channel;
     begin
-        execute 'select ' || coalesce(rowbell.key_expression(w.relation, '($1)', rowbell.key_columns(w.relation)), 'null')
+        execute 'select ' || coalesce(rowbell.key_expression(w.relation, '($1)', rowbell.key_columns(w.relation),
+            rowbell.sent_as_text(w)), 'null')
         into found_key using subject;
         execute format('select ($1).%I', w.version_column) into found_version using subject;
     exception when others then
         null;
     end;
-    execute 'select ' || rowbell.image_expression(w.relation, '($1)', rowbell.omitted(w)) into found_image using subject;
+    execute 'select ' || rowbell.image_expression(w.relation, '($1)', rowbell.omitted(w), rowbell.sent_as_text(w))
+    into found_image using subject;
 exception when others then
     -- The image itself cannot be made.
     found_image := null;
@@ -863,7 +883,7 @@ COMMENT ON FUNCTION rowbell.resync(channel text) IS 'Renews the trigger function
 
 CREATE FUNCTION rowbell.ring(channel text) RETURNS boolean
     LANGUAGE sql
-    RETURN CASE WHEN CASE WHEN pg_try_advisory_lock(1380074828, rowbell.bell_key(channel)) THEN (NOT pg_advisory_unlock(1380074828, rowbell.bell_key(channel))) ELSE true END THEN (pg_notify(('rowbell:'::text || channel), ''::text) IS NOT NULL) ELSE false END;
+    RETURN CASE WHEN CASE WHEN pg_try_advisory_lock(1380074828, rowbell.bell_key(channel)) THEN (NOT pg_advisory_unlock(1380074828, rowbell.bell_key(channel))) WHEN pg_try_advisory_lock_shared(1380074828, rowbell.bell_key(channel)) THEN pg_advisory_unlock_shared(1380074828, rowbell.bell_key(channel)) ELSE false END THEN (pg_notify(('rowbell:'::text || channel), ''::text) IS NOT NULL) ELSE false END;
 
 COMMENT ON FUNCTION rowbell.ring(channel text) IS 'Rings the bell of one channel at commit if somebody sleeps on it, and says whether. Call it after the insert into the log.';
 
@@ -1153,7 +1173,7 @@ END;
 
 COMMENT ON FUNCTION rowbell.version_body(w rowbell.watched) IS 'The body of ~rowbell_version for one table.';
 
-CREATE FUNCTION rowbell.watch("table" regclass, channel text DEFAULT NULL::text, omit text[] DEFAULT '{}'::text[], notify text DEFAULT 'auto'::text, feed_only boolean DEFAULT false, version_column text DEFAULT 'version'::text, replica boolean DEFAULT false) RETURNS text
+CREATE FUNCTION rowbell.watch("table" regclass, channel text DEFAULT NULL::text, omit text[] DEFAULT '{}'::text[], notify text DEFAULT 'auto'::text, feed_only boolean DEFAULT false, version_column text DEFAULT 'version'::text, replica boolean DEFAULT false, as_text text[] DEFAULT '{}'::text[]) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1166,7 +1186,7 @@ begin
     if feed_only then
         version_column := null;
     end if;
-    perform rowbell.check_columns("table", omit, version_column);
+    perform rowbell.check_columns("table", omit, version_column, as_text);
     if notify is null or notify not in ('auto', 'always', 'never') then
         perform rowbell.refuse(format('notify cannot be %s', quote_nullable(notify)), 'use auto, always or never');
     end if;
@@ -1185,6 +1205,8 @@ begin
     w.version_column := version_column;
     w.omit := coalesce(omit, '{}');
     w.omit_numbers := array(select a.attnum from pg_attribute a where a.attrelid = "table" and a.attnum > 0 and a.attname = any (w.omit));
+    w.as_text := coalesce(as_text, '{}');
+    w.as_text_numbers := array(select a.attnum from pg_attribute a where a.attrelid = "table" and a.attnum > 0 and a.attname = any (w.as_text));
     w.notify := notify;
     w.replica := coalesce(replica, false);
     w.added_columns := coalesce(before.added_columns, '{}') || rowbell.add_columns("table", version_column);
@@ -1199,7 +1221,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean) IS 'Attaches Rowbell to a table and returns its channel; on a watched table it applies the new options and subscribers start over.';
+COMMENT ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean, as_text text[]) IS 'Attaches Rowbell to a table and returns its channel; on a watched table it applies the new options and subscribers start over.';
 
 CREATE FUNCTION rowbell.write_function(name text, settings text, body text) RETURNS void
     LANGUAGE plpgsql
@@ -1258,7 +1280,8 @@ CREATE VIEW rowbell.channel AS
     rowbell.omitted(w.*) AS omit,
     w.notify,
     w.replica,
-    w.watched_at
+    w.watched_at,
+    rowbell.sent_as_text(w.*) AS as_text
    FROM rowbell.watched w
   WHERE (EXISTS ( SELECT
            FROM pg_trigger t
@@ -1612,7 +1635,7 @@ REVOKE ALL ON FUNCTION rowbell.blockers(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.channel_name("table" regclass, wanted text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text, as_text text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.check_watchable(relation regclass) FROM PUBLIC;
 
@@ -1632,7 +1655,9 @@ REVOKE ALL ON FUNCTION rowbell.highest_xid() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rowbell.text_form(type oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[], as_text text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.install() FROM PUBLIC;
 
@@ -1640,13 +1665,15 @@ REVOKE ALL ON FUNCTION rowbell.keep_for(keep interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.key_columns(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.lock_briefly(relation regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.omitted(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.ring_statement(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.sent_as_text(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.log_body(w rowbell.watched) FROM PUBLIC;
 
@@ -1684,7 +1711,7 @@ REVOKE ALL ON FUNCTION rowbell.unwatch("table" regclass) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.version_body(w rowbell.watched) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean, as_text text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.write_function(name text, settings text, body text) FROM PUBLIC;
 

@@ -53,6 +53,8 @@ struct Wish {
     version_column: Option<String>,
     #[serde(default)]
     replica: bool,
+    #[serde(default)]
+    as_text: Vec<String>,
 }
 
 impl Operators {
@@ -100,6 +102,7 @@ impl Operators {
             feed_only: wish.feed_only,
             version_column: wish.version_column.unwrap_or_else(|| "version".to_owned()),
             replica: wish.replica,
+            as_text: wish.as_text,
         };
         let watched = catalog::watch(&self.0.connector, &wish.table, &options).await;
         let (channel, notices) = watched.map_err(|error| refused(&error))?;
@@ -164,7 +167,7 @@ fn told(channel: &Channel, may_unwatch: bool) -> Value {
     json!({
         "channel": &*channel.name, "table": channel.table, "key": channel.key_columns,
         "version_column": channel.version_column, "omit": channel.omit, "notify": channel.notify,
-        "replica": channel.replica, "may_unwatch": may_unwatch,
+        "replica": channel.replica, "as_text": channel.as_text, "may_unwatch": may_unwatch,
     })
 }
 

@@ -1,7 +1,9 @@
 // A copy of a table that follows the server.
 
+import { Keeping } from './keeping.js';
 import { Listeners } from './listeners.js';
-import { RealtimeError } from './connection.js';
+import { RealtimeError } from './realtime-error.js';
+import { idOf } from './row.js';
 import { pause } from './wake.js';
 
 /** @typedef {import('./protocol.js').Row} Row */
@@ -10,6 +12,15 @@ import { pause } from './wake.js';
 
 /** Longest pause before a row that is too large for the feed is asked for again, in milliseconds. */
 const LONGEST_PAUSE = 10_000;
+
+/**
+ * What a collection has of its client.
+ * @typedef {object} Around
+ * @property {{ url: string, topic: string }} of which rows, for the store
+ * @property {(options: import('./protocol.js').SubscribeOptions) => Subscription} subscribe
+ * @property {(channel: string, id: string) => Promise<Row | null>} read one row
+ * @property {(error: Error) => void} tell of what went wrong and ends nothing
+ */
 
 /**
  * Rows by id, always the table as of `cursor`: they change only by whole transactions, between two turns of the
@@ -33,24 +44,23 @@ export class Collection {
   #subscription = null;
   #isClosed = false;
   #key;
-  #options;
-  #read;
+  #around;
+  /** @type {Keeping | null} */
+  #keeping = null;
 
   /**
    * @param {string} topic
    * @param {import('./protocol.js').CollectionOptions} options
-   * @param {(options: import('./protocol.js').SubscribeOptions) => Subscription} subscribe
-   * @param {(channel: string, id: string) => Promise<Row | null>} read
+   * @param {Around} around
    */
-  constructor(topic, options, subscribe, read) {
+  constructor(topic, options, around) {
     this.channel = topic.split('?')[0];
     if (!/^[a-z][a-z0-9-]*$/.test(this.channel)) {
       throw new TypeError(`a collection is of one channel, and ${JSON.stringify(this.channel)} is not the name of one`);
     }
     this.topic = topic;
-    this.#options = options;
     this.#key = [options.key ?? 'id'].flat();
-    this.#read = read;
+    this.#around = around;
     /** @type {(collection: this) => void} */
     let shown = () => {};
     /** @type {(error: Error) => void} */
@@ -58,7 +68,7 @@ export class Collection {
     this.ready = new Promise((resolve, reject) => ([shown, failed] = [resolve, reject]));
     // Whoever does not ask is not owed a warning.
     this.ready.catch(() => {});
-    this.ended = this.#follow(subscribe, () => shown(this)).then(
+    this.ended = this.#follow(options.store, () => shown(this)).then(
       () => failed(new RealtimeError('closed', 'the collection was closed')),
       (error) => (failed(error), error),
     );
@@ -119,20 +129,48 @@ export class Collection {
   }
 
   /**
-   * @param {(options: import('./protocol.js').SubscribeOptions) => Subscription} subscribe
+   * @param {import('./protocol.js').CopyStore | undefined} store
    * @param {() => void} shown
    */
-  async #follow(subscribe, shown) {
-    const kept = await this.#options.load?.();
-    if (this.#isClosed) return;
-    if (kept) {
-      this.#apply({ startedOver: true, rows: new Map(kept.rows), cursor: kept.cursor, commits: [] });
-      shown();
+  async #follow(store, shown) {
+    // A turn later also without a store: whoever closes it at once asks for nothing.
+    await (store && this.#open(store, shown));
+    try {
+      // What began with a cursor may end with a reset; then it begins with all rows.
+      for (let since = this.cursor, again = true; again && !this.#isClosed; since = null) again = await this.#listen(since, shown);
+    } finally {
+      this.#isClosed = true;
+      await this.#keeping?.close();
     }
-    let since = kept?.cursor;
-    for (let isReset = true; isReset && !this.#isClosed; ) {
-      isReset = false;
-      const subscription = subscribe(since ? { since } : { snapshot: true });
+  }
+
+  /**
+   * Begins with what is kept. Where it cannot be read the server has it all the same.
+   * @param {import('./protocol.js').CopyStore} store
+   * @param {() => void} shown
+   */
+  async #open(store, shown) {
+    try {
+      const kept = await store.open({ ...this.#around.of, key: this.#key });
+      const whole = () => ({ startedOver: true, rows: new Map(this.#rows), since: null, cursor: /** @type {string} */ (this.cursor) });
+      this.#keeping = new Keeping(kept, whole, this.#around.tell);
+      if (kept.cursor === null || this.#isClosed) return;
+      this.#apply({ startedOver: true, rows: new Map(kept.rows), since: null, cursor: kept.cursor, commits: [] });
+      shown();
+    } catch (error) {
+      this.#around.tell(/** @type {Error} */ (error));
+    }
+  }
+
+  /**
+   * One subscription. True when its cursor leads on no more.
+   * @param {string | null} since
+   * @param {() => void} shown
+   */
+  async #listen(since, shown) {
+    let isReset = false;
+    try {
+      const subscription = this.#around.subscribe(since ? { since } : { snapshot: true, key: this.#key });
       this.#subscription = subscription;
       for await (const event of subscription) {
         isReset = event.type === 'reset';
@@ -140,12 +178,14 @@ export class Collection {
         if (!update) continue;
         this.#apply(update);
         shown();
-        await this.#options.store?.(update);
+        this.#keeping?.add(update);
       }
-      // What began with a cursor ends with a reset; then it begins with all rows.
-      since = undefined;
+    } catch (error) {
+      // A cursor that was kept for long may be one that a newer server cannot read.
+      isReset = since !== null && since === this.cursor && /** @type {any} */ (error).code === 'bad_value';
+      if (!isReset) throw error;
     }
-    this.#isClosed = true;
+    return isReset;
   }
 
   /**
@@ -158,7 +198,7 @@ export class Collection {
     const { cursor } = /** @type {{ cursor: string }} */ (event);
     if (event.type === 'rows') {
       const rows = new Map((event.rows[this.channel] ?? []).map((row) => [this.idOf(row), row]));
-      return { startedOver: true, rows, cursor, commits: [] };
+      return { startedOver: true, rows, since: null, cursor, commits: [] };
     }
     if (event.type !== 'commits') return null;
     /** @type {Map<string, Row | null>} */
@@ -166,7 +206,7 @@ export class Collection {
     for (const { changes } of event.commits) {
       for (const change of changes) await this.#take(change, rows, subscription);
     }
-    return { startedOver: false, rows, cursor, commits: event.commits };
+    return { startedOver: false, rows, since: this.cursor, cursor, commits: event.commits };
   }
 
   /**
@@ -193,7 +233,7 @@ export class Collection {
   async #large(id, subscription) {
     for (let tries = 0; subscription.state !== 'ended'; tries++) {
       try {
-        return await this.#read(this.channel, id);
+        return await this.#around.read(this.channel, id);
       } catch {
         await new Promise((resolve) => setTimeout(resolve, pause(tries, LONGEST_PAUSE)));
       }
@@ -213,19 +253,4 @@ export class Collection {
     this.cursor = update.cursor;
     this.#updates.tell(update);
   }
-}
-
-/**
- * The id of a row as the server spells it.
- * @param {Row} row
- * @param {string[]} key
- */
-export function idOf(row, key) {
-  const values = key.map((column) => {
-    if (row[column] === undefined || row[column] === null) {
-      throw new RealtimeError('no_key', `the rows have no column ${column}: name their key, as in { key: ['branch', 'day'] }`);
-    }
-    return row[column];
-  });
-  return values.length === 1 ? String(values[0]) : JSON.stringify(values);
 }

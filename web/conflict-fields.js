@@ -160,9 +160,12 @@ export function decide(conflict, fields, choices, choice) {
   if (methodOf(conflict) === 'DELETE') {
     return { choice, method: current && 'DELETE', body: null, version, row: null };
   }
-  const row = structuredClone(current ?? without(mineOf(conflict) ?? {}, kept(conflict)));
-  fields.forEach(({ path, mine, theirs }, at) => {
+  // How two sides come together is the server's to say; only what was chosen otherwise is set.
+  const merged = choice === 'merge' ? conflict.merged : null;
+  const row = structuredClone(merged ?? current ?? without(mineOf(conflict) ?? {}, kept(conflict)));
+  fields.forEach(({ path, mine, theirs, changedBy }, at) => {
     const chosen = choices[at];
+    if (merged && chosen === changedBy) return;
     place(row, path, typeof chosen === 'object' ? chosen.value : chosen === 'mine' ? mine : theirs);
   });
   if (!current) return { choice, method: 'PUT', body: row, version: null, row };

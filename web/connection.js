@@ -1,6 +1,7 @@
 // One WebSocket after the other, as CONNECTION in states.js says.
 
 import { CONNECTION, next } from './states.js';
+import { RealtimeError } from './realtime-error.js';
 import { pause } from './wake.js';
 import { askToken, renewIn } from './token.js';
 
@@ -9,20 +10,6 @@ const LIMITS = { token: 30_000, renewing: 30_000, opening: 10_000, reopening: 10
 /** Longest pause between two tries, and how long a connection lives before pauses begin anew. */
 const LONGEST_PAUSE = 10_000;
 const HEALTHY = 5000;
-
-/** What went wrong; `code` is the server's word for it, or ours. */
-export class RealtimeError extends Error {
-  /**
-   * @param {string} code
-   * @param {string} message
-   * @param {unknown} [cause]
-   */
-  constructor(code, message, cause) {
-    super(message, { cause });
-    this.name = 'RealtimeError';
-    this.code = code;
-  }
-}
 
 /** What a connection tells. @typedef {{
  *   opened: () => void, lost: () => void, frame: (frame: import('./protocol.js').Frame, size: number) => void,

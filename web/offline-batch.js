@@ -1,5 +1,7 @@
 // From operations to a batch, and from its answer to what becomes of them. Nothing here waits or remembers.
 
+import { mayPass } from './rest.js';
+
 /** @typedef {import('./protocol.js').Operation} Operation */
 /** @typedef {import('./protocol.js').Result} Result */
 /** @typedef {import('./protocol.js').Outcomes} Outcomes */
@@ -53,9 +55,3 @@ export function outcomesOf(sent, results, attempts) {
   });
   return outcomes;
 }
-
-/**
- * True where the same may be done later: the one before it was not done, or the server is not able to just now.
- * @param {number} status
- */
-export const mayPass = (status) => status >= 500 || [401, 408, 424, 425, 429].includes(status);

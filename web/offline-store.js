@@ -1,32 +1,16 @@
 // What survives a crash: operations, letters and totals, in IndexedDB.
 
-import { openDB } from './idb.js';
+import { Database, OfflineError } from './database.js';
 
 /** @typedef {import('./protocol.js').Operation} Operation */
 /** @typedef {import('./protocol.js').Letter} Letter */
 /** @typedef {import('./protocol.js').Totals} Totals */
 
-/** Why something was not queued, or not saved. */
-export class OfflineError extends Error {
-  /**
-   * @param {string} code
-   * @param {string} message
-   * @param {unknown} [cause]
-   */
-  constructor(code, message, cause) {
-    super(message, { cause });
-    this.name = 'OfflineError';
-    this.code = code;
-  }
-}
-
 /** @type {Totals} */
 const NOTHING = { done: 0, replayed: 0, dead: 0, rounds: 0, failures: 0 };
 
 export class Store {
-  /** @type {Promise<any> | null} */
-  #open = null;
-  #name;
+  #database;
   #capacity;
 
   /**
@@ -34,93 +18,37 @@ export class Store {
    * @param {number} capacity
    */
   constructor(name, capacity) {
-    this.#name = name;
     this.#capacity = capacity;
-  }
-
-  /** The database; opened anew after the browser closed it. */
-  #database() {
-    const forget = () => (this.#open = null);
-    this.#open ??= openDB(`${this.#name}-offline`, 1, {
-      upgrade(/** @type {any} */ database) {
-        const operations = database.createObjectStore('operations', { keyPath: 'seq', autoIncrement: true });
-        operations.createIndex('row', ['channel', 'id']);
-        database.createObjectStore('letters', { keyPath: 'seq' });
-        database.createObjectStore('totals');
-      },
-      // A later version of this code wants the database in another tab.
-      blocking: (/** @type {any} */ _from, /** @type {any} */ _to, /** @type {any} */ event) => (forget(), event.target.close()),
-      terminated: forget,
-    }).catch((/** @type {unknown} */ error) => {
-      forget();
-      throw error;
+    this.#database = new Database(`${name}-offline`, ['operations', 'letters', 'totals'], (database) => {
+      const operations = database.createObjectStore('operations', { keyPath: 'seq', autoIncrement: true });
+      operations.createIndex('row', ['channel', 'id']);
+      database.createObjectStore('letters', { keyPath: 'seq' });
+      database.createObjectStore('totals');
     });
-    return this.#open;
   }
 
   /**
-   * One transaction: whole and on disk when this settles, or not done at all.
    * @template T
    * @param {(stores: Record<'operations' | 'letters' | 'totals', any>) => Promise<T>} work
    * @returns {Promise<T>}
    */
-  async #write(work) {
-    for (let again = true; ; again = false) {
-      try {
-        const database = await this.#database();
-        const tx = database.transaction(['operations', 'letters', 'totals'], 'readwrite', { durability: 'strict' });
-        return await this.#inside(tx, work);
-      } catch (error) {
-        if (error instanceof OfflineError) throw error;
-        // Closed by the browser between two uses: nothing was begun.
-        const closed = error instanceof DOMException && error.name === 'InvalidStateError';
-        this.#open = null;
-        if (again && closed) continue;
-        const why = error instanceof Error ? error.message : String(error);
-        throw new OfflineError('not_saved', `not saved: ${why}`, error);
-      }
-    }
-  }
-
-  /**
-   * @template T
-   * @param {any} tx
-   * @param {(stores: Record<'operations' | 'letters' | 'totals', any>) => Promise<T>} work
-   */
-  async #inside(tx, work) {
-    const stores = {
-      operations: tx.objectStore('operations'),
-      letters: tx.objectStore('letters'),
-      totals: tx.objectStore('totals'),
-    };
-    try {
-      const value = await work(stores);
-      await tx.done;
-      return value;
-    } catch (error) {
-      tx.done.catch(() => {});
-      try {
-        tx.abort();
-      } catch {
-        // It is over already.
-      }
-      throw error;
-    }
+  #write(work) {
+    return this.#database.write('strict', work);
   }
 
   /** @returns {Promise<Operation[]>} in order */
-  async operations() {
-    return (await this.#database()).getAll('operations');
+  operations() {
+    return this.#database.read(({ operations }) => operations.getAll());
   }
 
   /** @returns {Promise<Letter[]>} */
-  async letters() {
-    return (await this.#database()).getAll('letters');
+  letters() {
+    return this.#database.read(({ letters }) => letters.getAll());
   }
 
   /** @returns {Promise<Totals>} */
-  async totals() {
-    return { ...NOTHING, ...(await (await this.#database()).get('totals', 'totals')) };
+  totals() {
+    return this.#database.read(async ({ totals }) => ({ ...NOTHING, ...(await totals.get('totals')) }));
   }
 
   /**
@@ -193,10 +121,8 @@ export class Store {
     return this.#write(({ letters }) => letters.delete(seq));
   }
 
-  async close() {
-    const open = this.#open;
-    this.#open = null;
-    (await open)?.close();
+  close() {
+    return this.#database.close();
   }
 }
 

@@ -5,16 +5,17 @@
 //     await queue.create('orders', { id: crypto.randomUUID(), status: 'open' });    // saved, not yet sent
 //     await queue.patch('orders', order, { status: 'paid' });
 
-import { batchOf, mayPass, outcomesOf } from './offline-batch.js';
-import { OfflineError, Store } from './offline-store.js';
+import { batchOf, outcomesOf } from './offline-batch.js';
+import { OfflineError } from './database.js';
+import { Store } from './offline-store.js';
 import { OptimisticView } from './offline-view.js';
-import { idOf } from './collection.js';
+import { RowStore } from './row-store.js';
+import { idOf } from './row.js';
 import { Listeners } from './listeners.js';
-import { originOf } from './realtime-client.js';
-import { requests } from './rest.js';
+import { mayPass, originOf, requests } from './rest.js';
 import { onWake, pause } from './wake.js';
 
-export { OfflineError, OptimisticView };
+export { OfflineError, OptimisticView, RowStore };
 
 /** @typedef {import('./protocol.js').Operation} Operation */
 /** @typedef {import('./protocol.js').Row} Row */

@@ -93,6 +93,8 @@ export interface SubscribeOptions {
   since?: string | null;
   /** First all rows; again after every reset. */
   snapshot?: boolean;
+  /** Key columns of the channels, where the rows must be read in pages: `id`. */
+  key?: string | string[];
   /** Changes and rows that may wait here before the rest waits in the server's log: 10,000. */
   queued?: number;
   /** Each is awaited before the next is called. One that throws ends the subscription. */
@@ -106,36 +108,61 @@ export interface SubscribeOptions {
 
 /** See SPEC.md. */
 export type SubscriptionState =
-  'away' | 'joining' | 'filling' | 'live' | 'leaving' | 'full' | 'resting' | 'ended';
+  'away' | 'joining' | 'filling' | 'paging' | 'live' | 'leaving' | 'full' | 'resting' | 'ended';
 
-/** What a copy of a table begins with. */
-export interface Kept {
-  /** Rows by id. */
-  rows: Iterable<[string, Row]>;
-  /** The position they are as of. */
-  cursor: string;
-}
-
-/** What one frame did to a copy of a table. */
-export interface Update {
+/** What became of rows between two positions. */
+export interface Step {
   /** True when all rows were read anew: `rows` are all there are. */
   startedOver: boolean;
   /** New rows by id; null where a row is gone. */
   rows: Map<string, Row | null>;
-  /** The position the copy is as of now. */
+  /** The position before; null when started over. */
+  since: string | null;
+  /** The position after. */
   cursor: string;
+}
+
+/** What one frame did to a copy of a table. */
+export interface Update extends Step {
   /** The transactions that did it; none when started over. */
   commits: Commit[];
 }
 
-/** How a copy of a table is kept. */
+/** Which rows a copy is of. */
+export interface CopyOf {
+  /** Address of the server. */
+  url: string;
+  /** Canonical. */
+  topic: string;
+  /** The columns of the key. */
+  key: string[];
+}
+
+/** Keeps copies of tables beyond the page: `RowStore`, or one of your own. */
+export interface CopyStore {
+  open(of: CopyOf): Promise<KeptCopy>;
+}
+
+/** One copy that is kept, as one collection sees it. */
+export interface KeptCopy {
+  /** Rows by id as they were kept. */
+  rows: Iterable<[string, Row]>;
+  /** The position they are as of; null when nothing is kept. */
+  cursor: string | null;
+  /**
+   * Keeps rows and cursor, both or neither; the next call comes after this has settled. False where what is kept is not
+   * as of `since`: then all rows follow, started over.
+   */
+  save(step: Step): Promise<boolean>;
+  close(): unknown;
+}
+
+/** How a collection is made. */
 export interface CollectionOptions {
   /** The column that is the key, or the columns in key order: `id`. */
   key?: string | string[];
-  /** Reads what `store` kept. */
-  load?: () => Kept | null | undefined | Promise<Kept | null | undefined>;
-  /** Keeps rows and cursor together, in one transaction of yours; awaited before the next update. */
-  store?: (update: Update) => unknown;
+  /** Keeps the rows, so that they are there at once the next time, also without a network. */
+  store?: CopyStore;
 }
 
 /** A write that waits to be sent. */
@@ -216,6 +243,14 @@ export interface Totals {
 
 /** `idle`: nothing to send. `blocked`: another tab sends. `unauthorized`: waits for a token that is taken. */
 export type QueueState = 'idle' | 'blocked' | 'sending' | 'waiting' | 'unauthorized' | 'closed';
+
+/** Whose rows a `RowStore` keeps. */
+export interface RowStoreOptions {
+  /** Names the database in the browser: `rowbell` if absent. */
+  name?: string;
+  /** Who reads. What is kept for anybody else under this name is dropped when the store is opened. */
+  subject?: string;
+}
 
 /** What changed in a queue. */
 export interface QueueChange {

@@ -4,12 +4,13 @@
 //     const orders = new RealtimeClient().collection('orders');
 //     orders.onUpdate(() => render([...orders.values()]));
 
-import { RealtimeError } from './connection.js';
+import { RealtimeError } from './realtime-error.js';
 import { Line, canonical } from './line.js';
 import { Subscription } from './subscription.js';
 import { Collection } from './collection.js';
 import { Listeners } from './listeners.js';
-import { readerOf } from './rest.js';
+import { pagesOf } from './pages.js';
+import { originOf, readerOf, requests } from './rest.js';
 import { onWake } from './wake.js';
 
 export { RealtimeError, Subscription, Collection };
@@ -31,6 +32,7 @@ export class RealtimeClient {
   #ref = 0;
   #url;
   #options;
+  #request;
   #isClosed = false;
   /** @type {(() => void) | null} */
   #awake = null;
@@ -39,6 +41,7 @@ export class RealtimeClient {
   constructor(options = {}) {
     this.#options = options;
     this.#url = originOf(options.url ?? options.wsUrl);
+    this.#request = requests(this.#url, options.getToken);
     this.onState(options.onState);
     this.onError(options.onError);
   }
@@ -62,7 +65,7 @@ export class RealtimeClient {
       throw new TypeError('since and snapshot exclude each other: all rows, or what changed since');
     }
     if (this.#isClosed) throw new RealtimeError('closed', 'this client is closed');
-    const subscription = new Subscription(canonical(topic), options, () => ++this.#ref);
+    const subscription = new Subscription(canonical(topic), options, () => ++this.#ref, pagesOf(this.#request, topic, options.key));
     this.#place(subscription);
     if (options.onCommits || options.onRows || options.onReset || options.onEnd) deliver(subscription, options);
     return subscription;
@@ -74,8 +77,12 @@ export class RealtimeClient {
    * @param {import('./protocol.js').CollectionOptions} [options]
    */
   collection(topic, options = {}) {
-    const read = readerOf(this.#url, this.#options.getToken);
-    return new Collection(topic, options, (subscribe) => this.subscribe(topic, subscribe), read);
+    return new Collection(topic, options, {
+      of: { url: this.#url, topic: canonical(topic) },
+      subscribe: (how) => this.subscribe(topic, how),
+      read: readerOf(this.#request),
+      tell: (error) => this.#errors.tell(error),
+    });
   }
 
   /** Told of every new state. @param {((state: import('./protocol.js').ClientState) => void) | undefined} listener */
@@ -173,16 +180,4 @@ async function deliver(subscription, to) {
     if (!to.onEnd) throw error;
     to.onEnd(/** @type {Error} */ (error));
   }
-}
-
-/**
- * `http://host` of any address of a server.
- * @param {string} [url]
- */
-export function originOf(url = globalThis.location?.origin) {
-  if (!url) throw new TypeError('url is missing: the address of the server, such as https://feed.example');
-  const { protocol, host, pathname } = new URL(url);
-  if (!/^(http|ws)s?:$/.test(protocol)) throw new TypeError(`${url} is no address of a server: it begins with http or ws`);
-  const path = pathname.replace(/\/+$/, '').replace(/\/(feed|ws)$/, '');
-  return `${protocol.replace(/^ws/, 'http')}//${host}${path}`;
 }

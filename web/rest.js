@@ -26,14 +26,14 @@ export function requests(url, getToken) {
   };
 }
 
+/** @typedef {ReturnType<typeof requests>} Request */
+
 /**
  * Reads single rows.
- * @param {string} url
- * @param {import('./protocol.js').GetToken} [getToken]
+ * @param {Request} request
  * @returns {(channel: string, id: string) => Promise<import('./protocol.js').Row | null>} null where there is none
  */
-export function readerOf(url, getToken) {
-  const request = requests(url, getToken);
+export function readerOf(request) {
   return async (channel, id) => {
     const answer = await request(`/api/${channel}/${encodeURIComponent(id)}`);
     if (answer.status === 404) return null;
@@ -41,3 +41,22 @@ export function readerOf(url, getToken) {
     return answer.json();
   };
 }
+
+/**
+ * `http://host` of any address of a server.
+ * @param {string} [url]
+ */
+export function originOf(url = globalThis.location?.origin) {
+  if (!url) throw new TypeError('url is missing: the address of the server, such as https://feed.example');
+  const { protocol, host, pathname } = new URL(url);
+  if (!/^(http|ws)s?:$/.test(protocol)) throw new TypeError(`${url} is no address of a server: it begins with http or ws`);
+  const path = pathname.replace(/\/+$/, '').replace(/\/(feed|ws)$/, '');
+  return `${protocol.replace(/^ws/, 'http')}//${host}${path}`;
+}
+
+/**
+ * True where the same may be answered otherwise later: what it hangs on was not done, or the server is not able to
+ * just now.
+ * @param {number} status
+ */
+export const mayPass = (status) => status >= 500 || [401, 408, 424, 425, 429].includes(status);

@@ -28,20 +28,21 @@ export const CONNECTION = {
 };
 
 /** @typedef {import('./protocol.js').SubscriptionState} SubscriptionState */
-/** @typedef {'open'|'lost'|'held'|'rows'|'over'|'reset'|'busy'|'taken'|'full'|'left'|'drained'|'late'|'close'} SubscriptionEvent */
+/** @typedef {'open'|'lost'|'held'|'rows'|'over'|'reset'|'busy'|'taken'|'slow'|'paged'|'full'|'left'|'drained'|'late'|'close'} SubscriptionEvent */
 
 /** One topic. @type {Table<SubscriptionState, SubscriptionEvent>} */
 export const SUBSCRIPTION = {
-  events: ['open', 'lost', 'held', 'rows', 'over', 'reset', 'busy', 'taken', 'full', 'left', 'drained', 'late', 'close'],
+  events: ['open', 'lost', 'held', 'rows', 'over', 'reset', 'busy', 'taken', 'slow', 'paged', 'full', 'left', 'drained', 'late', 'close'],
   cells: {
-    away: '    joining .    .    .       ended .    .       .    .       .    .    .    ended',
-    joining: ' .       away live filling ended away resting away .       .    .    .    ended',
-    filling: ' .       away live .       ended away resting .    .       .    .    .    ended',
-    live: '    .       away .    .       ended away resting .    leaving .    .    .    ended',
-    leaving: ' .       full .    .       ended away full    .    .       full .    .    ended',
-    full: '    .       .    .    .       ended .    .       .    .       .    away .    ended',
-    resting: ' .       away .    .       ended .    .       .    .       .    .    away ended',
-    ended: '   .       .    .    .       .     .    .       .    .       .    .    .    .',
+    away: '    joining .    .    .       ended .    .       .    .      .    .       .    .    .    ended',
+    joining: ' .       away live filling ended away resting away paging .    .       .    .    .    ended',
+    filling: ' .       away live .       ended away resting .    paging .    .       .    .    .    ended',
+    paging: '  .       .    .    .       ended .    resting .    .      away .       .    .    .    ended',
+    live: '    .       away .    .       ended away resting .    .      .    leaving .    .    .    ended',
+    leaving: ' .       full .    .       ended away full    .    .      .    .       full .    .    ended',
+    full: '    .       .    .    .       ended .    .       .    .      .    .       .    away .    ended',
+    resting: ' .       away .    .       ended .    .       .    .      .    .       .    .    away ended',
+    ended: '   .       .    .    .       .     .    .       .    .      .    .       .    .    .    .',
   },
 };
 

@@ -2,7 +2,7 @@
 
 import { SUBSCRIPTION, next } from './states.js';
 import { Inbox } from './inbox.js';
-import { RealtimeError } from './connection.js';
+import { RealtimeError } from './realtime-error.js';
 import { pause } from './wake.js';
 
 /** Errors after which the same wish may be granted a moment later. */
@@ -46,13 +46,19 @@ export class Subscription {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   #nextRef;
+  #pages;
+  /** Breaks off the lists that are read. */
+  #paging = new AbortController();
 
   /**
    * @param {string} topic canonical
    * @param {import('./protocol.js').SubscribeOptions} options
    * @param {() => number} nextRef
+   * @param {((signal: AbortSignal) => Promise<{ rows: Record<string, import('./protocol.js').Row[]>, cursor: string }>) | null} pages
+   *   reads all rows where a snapshot is too slow
    */
-  constructor(topic, options, nextRef) {
+  constructor(topic, options, nextRef, pages) {
+    this.#pages = pages;
     this.topic = topic;
     this.cursor = options.since ?? null;
     this.#options = options;
@@ -110,6 +116,7 @@ export class Subscription {
       if (event === 'taken' && !this.#line?.move(this)) this.on('over', error);
       else if (this.#line?.isLive) this.on('open');
     } else if (state === 'joining') this.#join();
+    else if (state === 'paging') this.#page();
     else if (state === 'live') this.#tries = 0;
     else if (state === 'leaving') this.#leave();
     else if (state === 'full' && this.#inbox.isEmpty) this.on('drained');
@@ -117,6 +124,7 @@ export class Subscription {
       this.#timer = setTimeout(() => this.on('late'), pause(this.#tries++, LONGEST_PAUSE));
     } else if (state === 'ended') {
       const holds = ['joining', 'filling', 'live'].includes(before);
+      this.#paging.abort();
       if (event === 'close') this.#inbox.clear();
       if (event === 'close' && holds) this.#leave();
       this.#inbox.end(error);
@@ -130,6 +138,21 @@ export class Subscription {
     const { topic, ref, cursor } = this;
     const from = cursor !== null ? { since: cursor } : this.#options.snapshot ? { snapshot: true } : {};
     this.#line?.send({ type: 'subscribe', topic, ref, ...from });
+  }
+
+  async #page() {
+    try {
+      const read = await this.#pages?.(this.#paging.signal);
+      if (this.state !== 'paging' || !read) return;
+      const { rows, cursor } = read;
+      this.cursor = cursor;
+      this.#push({ type: 'rows', rows, cursor });
+      this.on('paged');
+    } catch (error) {
+      // Without an answer the network is away.
+      const { passing = true } = /** @type {{ passing?: boolean }} */ (error);
+      this.on(passing ? 'busy' : 'over', /** @type {Error} */ (error));
+    }
   }
 
   #leave() {
@@ -233,6 +256,7 @@ export class Subscription {
     const error = new RealtimeError(code, message);
     if (code === 'not_subscribed') this.on('left');
     else if (ELSEWHERE.has(code)) this.on('taken', error);
+    else if (code === 'snapshot_too_slow' && this.cursor === null && this.#pages) this.on('slow');
     else this.on(PASSING.has(code) ? 'busy' : 'over', error);
   }
 }

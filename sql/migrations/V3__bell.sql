@@ -4,6 +4,8 @@
 -- A node that waits for the bell of a channel holds an advisory lock, shared; a writer, once its row is in the log,
 -- tries the same lock exclusively. Where it gets it nobody sleeps: it lets go at once and stays silent. Try and
 -- letting go are one expression, or a query cancelled in between would keep the lock until its session ends.
+-- Where it does not get it, another writer may just have it. So it tries to share it, as the nodes do: whom even that
+-- is denied knows that a writer has it, and so that no node does, as well as if it had got it itself.
 -- Nobody ever waits for this lock, so it takes part in no deadlock, and a node that dies frees it with its session.
 --
 -- Locks are (1380074828, key) in pg_locks: "RBEL" as a number, and one of 1,024 keys. Two channels may share a key;
@@ -30,7 +32,9 @@ create function rowbell.ring(channel text) returns boolean
         when case
             when pg_catalog.pg_try_advisory_lock(1380074828, rowbell.bell_key(channel))
                 then not pg_catalog.pg_advisory_unlock(1380074828, rowbell.bell_key(channel))
-            else true
+            when pg_catalog.pg_try_advisory_lock_shared(1380074828, rowbell.bell_key(channel))
+                then pg_catalog.pg_advisory_unlock_shared(1380074828, rowbell.bell_key(channel))
+            else false
         end
         then pg_catalog.pg_notify('rowbell:' operator(pg_catalog.||) channel, '') is not null
         else false

@@ -103,7 +103,7 @@ end
 $$;
 comment on function rowbell.check_watchable(regclass) is 'Refuses, with a reason and a way out, what cannot be a channel.';
 
-create function rowbell.check_columns(relation regclass, omit text[], version_column text) returns void
+create function rowbell.check_columns(relation regclass, omit text[], version_column text, as_text text[]) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
@@ -119,6 +119,13 @@ begin
     select o into stray from unnest(omit) o where o = any (rowbell.key_columns(relation)) or o = version_column;
     if found then
         perform rowbell.refuse(format('column %s cannot be omitted', stray), 'keys and versions name the row; omit other columns');
+    end if;
+    select t into stray from unnest(as_text) t
+    where t = any (omit) or t = version_column or not exists (
+        select from pg_attribute x where x.attrelid = relation and x.attname = t and rowbell.text_form(x.atttypid) is not null);
+    if found then
+        perform rowbell.refuse(format('%s has no column %s that can be sent as text', relation, stray),
+            'choose columns that hold numbers, or arrays of them, and are neither omitted nor the version; case counts');
     end if;
     if version_column is null then
         return;
@@ -136,8 +143,8 @@ begin
     end if;
 end
 $$;
-comment on function rowbell.check_columns(regclass, text[], text) is
-    'Refuses columns to omit that do not exist or are needed, and bookkeeping names that mean something else.';
+comment on function rowbell.check_columns(regclass, text[], text, text[]) is
+    'Refuses columns to omit or to send as text that cannot be, and bookkeeping names that mean something else.';
 
 create function rowbell.channel_name("table" regclass, wanted text) returns text
     language plpgsql
@@ -285,7 +292,8 @@ comment on function rowbell.announce(text, text) is
 
 create function rowbell.watch(
     "table" regclass, channel text default null, omit text[] default '{}', notify text default 'auto',
-    feed_only boolean default false, version_column text default 'version', replica boolean default false
+    feed_only boolean default false, version_column text default 'version', replica boolean default false,
+    as_text text[] default '{}'
 ) returns text
     language plpgsql
     set search_path = pg_catalog, pg_temp
@@ -299,7 +307,7 @@ begin
     if feed_only then
         version_column := null;
     end if;
-    perform rowbell.check_columns("table", omit, version_column);
+    perform rowbell.check_columns("table", omit, version_column, as_text);
     if notify is null or notify not in ('auto', 'always', 'never') then
         perform rowbell.refuse(format('notify cannot be %s', quote_nullable(notify)), 'use auto, always or never');
     end if;
@@ -318,6 +326,8 @@ begin
     w.version_column := version_column;
     w.omit := coalesce(omit, '{}');
     w.omit_numbers := array(select a.attnum from pg_attribute a where a.attrelid = "table" and a.attnum > 0 and a.attname = any (w.omit));
+    w.as_text := coalesce(as_text, '{}');
+    w.as_text_numbers := array(select a.attnum from pg_attribute a where a.attrelid = "table" and a.attnum > 0 and a.attname = any (w.as_text));
     w.notify := notify;
     w.replica := coalesce(replica, false);
     w.added_columns := coalesce(before.added_columns, '{}') || rowbell.add_columns("table", version_column);
@@ -331,7 +341,7 @@ begin
     return w.channel;
 end
 $$;
-comment on function rowbell.watch(regclass, text, text[], text, boolean, text, boolean) is
+comment on function rowbell.watch(regclass, text, text[], text, boolean, text, boolean, text[]) is
     'Attaches Rowbell to a table and returns its channel; on a watched table it applies the new options and subscribers start over.';
 
 create function rowbell.unwatch("table" regclass) returns text

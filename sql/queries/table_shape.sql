@@ -4,16 +4,19 @@
 -- watched. Every name comes quoted, to be put into the text of statements.
 select
     format('%I.%I', n.nspname, r.relname) as relation,
-    -- With `.*`, because a column may have the name of an alias. Named one by one only where some are left out, so that
-    -- a new column is otherwise shown at once.
-    case when c.omit = '{}' then 'row_to_json(t.*)' else format('(select row_to_json(i.*) from (select %s) i)', (
-        select string_agg(format('t.%I', s.attname), ', ' order by s.attnum)
+    -- With `.*`, because a column may have the name of an alias. Named one by one only where some are left out or sent
+    -- as text, so that a new column is otherwise shown at once.
+    case when c.omit || c.as_text = '{}' then 'row_to_json(t.*)' else format('(select row_to_json(i.*) from (select %s) i)', (
+        select string_agg(
+            format(case when s.attname = any (c.as_text) then 't.%1$I::%2$s as %1$I' else 't.%1$I' end,
+                s.attname, rowbell.text_form(s.atttypid)),
+            ', ' order by s.attnum)
         from pg_attribute s
         where s.attrelid = c."table" and s.attnum > 0 and not s.attisdropped and s.attname <> all (c.omit)
     )) end as image,
     -- From the catalog and not as it was when the table was watched: a column of the key may have another name now.
-    rowbell.key_expression(c."table", 't', key.columns) as id_of_row,
-    rowbell.key_expression(c."table", 'k', key.columns) as id_of_key,
+    rowbell.key_expression(c."table", 't', key.columns, c.as_text) as id_of_row,
+    rowbell.key_expression(c."table", 'k', key.columns, c.as_text) as id_of_key,
     -- A trigger of the user's that runs after ours may change the row once more.
     exists (
         select from pg_trigger g
@@ -58,11 +61,13 @@ select
         ) then 'any'
         when base.typcategory = 'A' then 'array'
         when base.oid = 'boolean'::regtype then 'truth'
-        when base.oid in ('smallint'::regtype, 'integer'::regtype) then 'number'
-        when base.oid in ('bigint'::regtype, 'numeric'::regtype, 'real'::regtype, 'double precision'::regtype)
-            then 'number or text'
+        when base.oid in ('smallint'::regtype, 'integer'::regtype) and a.attname <> all (c.as_text) then 'number'
+        when rowbell.text_form(base.oid) = 'text' then 'number or text'
         else 'text'
-    end as takes
+    end as takes,
+    -- What its numbers are cast to where they are sent as text, and whether they are.
+    rowbell.text_form(a.atttypid) as text_form,
+    a.attname = any (c.as_text) as is_sent_as_text
 from rowbell.channel c
 cross join lateral (select rowbell.key_columns(c."table") as columns) key
 join pg_class r on r.oid = c."table"

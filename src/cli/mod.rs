@@ -124,6 +124,7 @@ mod tests {
             "help",
             "version",
             "omit",
+            "as_text",
             "channel",
             "notify",
             "feed_only",

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{DatabaseArgs, say};
 use crate::pg::keeper::{self, Outcome};
+use crate::pg::link::Link;
 use crate::pg::migrate::check_schema;
 use crate::pg::{origin, retention};
 use crate::words::{Error, Result};
@@ -16,7 +17,8 @@ Examples:
   rowbell prune --keep 1h       empty more: clients that were away for longer start over
 
 The log is emptied in parts of a sixth of the retention. A part stays while it takes rows, while an open transaction
-uses it, or while one row in it is younger; nobody waits for this command.";
+uses it, or while one row in it is younger; nobody waits for this command. Answers to writes that were sent with a key
+go when they are past the retention, whatever --keep says.";
 
 /// How long it waits for a server that is just emptying the log.
 const TRIES: u32 = 20;
@@ -46,12 +48,29 @@ impl Prune {
         };
         for _ in 0..TRIES {
             if let Some(outcomes) = keeper::prune(&link.client, keep).await? {
-                return tell(&outcomes, keep);
+                tell(&outcomes, keep)?;
+                return forget(&link).await;
             }
             tokio::time::sleep(PAUSE).await;
         }
         Err(Error::refused("another rowbell is emptying the log").with_hint("try again when it is done"))
     }
+}
+
+/// Deletes the answers to writes with a key that are past the database's retention. `--keep` does not shorten that: a
+/// client that sends its write again must not find it done twice.
+async fn forget(link: &Link) -> Result<()> {
+    let mut forgotten = 0;
+    loop {
+        match keeper::forget_answers(&link.client).await? {
+            0 => break,
+            some => forgotten += some,
+        }
+    }
+    if forgotten > 0 {
+        say(&format!("{forgotten} answers to writes with a key deleted"))?;
+    }
+    Ok(())
 }
 
 fn tell(outcomes: &[Outcome], keep: Duration) -> Result<()> {

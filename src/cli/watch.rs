@@ -12,6 +12,7 @@ Examples:
   rowbell watch public.orders
   rowbell watch public.staff --omit password_hash --omit salary
   rowbell watch audit.events --channel events --feed-only
+  rowbell watch public.payments --as-text amount --as-text account_id
 
 Adds the columns version and last_synced_at where they are missing, and says so. On a table that is watched
 already it applies the new options, and subscribers start over.";
@@ -28,6 +29,10 @@ pub struct Watch {
     /// A column that never reaches the log nor a client; may be given again.
     #[arg(long, value_name = "COLUMN")]
     omit: Vec<String>,
+    /// A column of numbers that is sent as text, because programs in JavaScript round numbers beyond 2^53; may be
+    /// given again.
+    #[arg(long, value_name = "COLUMN")]
+    as_text: Vec<String>,
     /// When writers ring. Never is for tables written under two-phase commit, which forbids NOTIFY; their changes
     /// come up to 100 ms later.
     #[arg(long, value_enum, default_value_t = Notify::Auto)]
@@ -87,6 +92,7 @@ impl Watch {
             feed_only: self.feed_only,
             version_column: self.version_column,
             replica: self.replica,
+            as_text: self.as_text,
         };
         let (channel, notices) = catalog::watch(&connector, &self.table, &options).await?;
         for notice in notices {
@@ -135,6 +141,9 @@ fn describe(channel: &Channel) -> String {
     }
     if !channel.omit.is_empty() {
         words.push(format!("without {}", channel.omit.join(", ")));
+    }
+    if !channel.as_text.is_empty() {
+        words.push(format!("{} as text", channel.as_text.join(", ")));
     }
     if channel.notify != "auto" {
         words.push(format!("notify {}", channel.notify));

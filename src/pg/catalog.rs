@@ -33,6 +33,8 @@ pub struct Channel {
     pub notify: String,
     /// Whether rows applied by logical replication are logged.
     pub replica: bool,
+    /// Columns of numbers that are sent as text.
+    pub as_text: Vec<String>,
 }
 
 /// A table that is watched or could be.
@@ -61,6 +63,8 @@ pub struct WatchOptions {
     pub version_column: String,
     /// Also log rows applied by logical replication.
     pub replica: bool,
+    /// Columns of numbers that are sent as text.
+    pub as_text: Vec<String>,
 }
 
 /// All watched tables, by channel.
@@ -75,6 +79,7 @@ pub async fn channels(client: &Client) -> Result<Vec<Channel>> {
         omit: row.get(4),
         notify: row.get(5),
         replica: row.get(6),
+        as_text: row.get(7),
     };
     Ok(rows.iter().map(read).collect())
 }
@@ -95,9 +100,9 @@ pub async fn watch(
 ) -> Result<(String, Vec<String>)> {
     let link = connector.connect("watch").await?;
     let failed = |error| database_error(&format!("could not watch {table}"), error);
-    let WatchOptions { channel, omit, notify, feed_only, version_column, replica } = options;
-    let parameters: [&(dyn ToSql + Sync); 7] =
-        [&table, channel, omit, notify, feed_only, version_column, replica];
+    let WatchOptions { channel, omit, notify, feed_only, version_column, replica, as_text } = options;
+    let parameters: [&(dyn ToSql + Sync); 8] =
+        [&table, channel, omit, notify, feed_only, version_column, replica, as_text];
     let channel = link.client.query_one(WATCH, &parameters).await.map_err(failed)?.get(0);
     Ok((channel, notices(link)))
 }

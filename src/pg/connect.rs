@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_postgres::config::{LoadBalanceHosts, SslMode as Wire, SslNegotiation};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Config, NoTls, Socket};
+use tokio_postgres::{CancelToken, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -120,6 +120,14 @@ impl Connector {
         match self.open(purpose, outlet).await {
             Ok(opened) => Ok(Link::new(opened, rx, reason)),
             Err(failure) => Err(failure.into_error(&self.0.database)),
+        }
+    }
+
+    /// Asks the server to end the statement that a connection of this connector's is running.
+    pub(super) async fn cancel(&self, token: &CancelToken) -> std::result::Result<(), tokio_postgres::Error> {
+        match &self.0.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
         }
     }
 

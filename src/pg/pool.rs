@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use deadpool_postgres::{Connect, Manager, ManagerConfig, RecyclingMethod, Runtime};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::{Client, Config};
 
 use super::connect::Connector;
@@ -18,13 +20,19 @@ use crate::words::{Error, Result};
 
 const REQUEST_SESSION: &str = include_str!("../../sql/queries/request_session.sql");
 
+/// Undoes whatever transaction is open.
+pub(super) const UNDO: &str = include_str!("../../sql/queries/undo_request.sql");
+
 /// How long a new connection may take.
 const CREATE: Duration = Duration::from_secs(10);
+/// How long a connection may take to come to rest whose statement nobody waits for any more.
+const REST: Duration = Duration::from_secs(5);
 
 /// Connections for work that is soon done; cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
     inner: deadpool_postgres::Pool,
+    connector: Connector,
     options: PoolOptions,
 }
 
@@ -87,6 +95,25 @@ impl Pool {
         self.options.statement
     }
 
+    /// Takes back a connection in the middle of something that nobody waits for any more: what it runs is cancelled,
+    /// what is open is undone. It keeps its place in the pool meanwhile, so there are never more than its size.
+    pub(super) fn call_off(&self, lent: Lent) {
+        let Ok(runtime) = Handle::try_current() else { return drop(Lent::take(lent)) };
+        let connector = self.connector.clone();
+        runtime.spawn(async move {
+            let token = lent.cancel_token();
+            let rest = async {
+                connector.cancel(&token).await?;
+                // Answered after all that was sent before. Should the cancelling come late, this is what it ends.
+                lent.batch_execute(&fill(UNDO, &[])).await
+            };
+            match timeout(REST, rest).await {
+                Ok(Ok(())) => drop(lent),
+                Ok(Err(_)) | Err(_) => drop(Lent::take(lent)),
+            }
+        });
+    }
+
     /// How it is doing now.
     pub fn status(&self) -> PoolStatus {
         let status = self.inner.status();
@@ -118,7 +145,7 @@ impl Connector {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::machine("could not make the connection pool").with_source(error))?;
-        Ok(Pool { inner, options })
+        Ok(Pool { inner, connector: self.clone(), options })
     }
 }
 

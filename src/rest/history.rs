@@ -12,7 +12,7 @@ use crate::problem::Problem;
 use crate::words::BadQuery;
 use crate::words::frame::told_alone;
 use crate::words::parse_time;
-use crate::words::query::{DEFAULT_LIMIT, LARGEST_HISTORY};
+use crate::words::query::{DEFAULT_LIMIT, LARGEST_HISTORY, number};
 
 impl Rest {
     /// The changes of a row, newest first.
@@ -21,7 +21,7 @@ impl Rest {
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
         let history = self
-            .to_its_end(Failure::Broken, self.patience(), async move {
+            .while_wanted(Failure::Broken, self.patience(), async move {
                 resources.history(&channel, &id, page).await
             })
             .await?;
@@ -35,7 +35,7 @@ impl Rest {
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
         let found = self
-            .to_its_end(Failure::Broken, self.patience(), async move {
+            .while_wanted(Failure::Broken, self.patience(), async move {
                 resources.row_as_of(&channel, &id, moment).await
             })
             .await?;
@@ -74,7 +74,7 @@ fn page(query: &str) -> Result<Page, Problem> {
     let mut page = Page { before: None, limit: DEFAULT_LIMIT };
     for (name, value) in parameters(query, &["limit", "before"])? {
         if name == "limit" {
-            let limit = value.parse().ok().filter(|limit| *limit <= LARGEST_HISTORY);
+            let limit = number(&value).filter(|limit| *limit <= LARGEST_HISTORY);
             let told = || format!("limit={value} is no number of changes from 0 to {LARGEST_HISTORY}");
             page.limit = limit.ok_or_else(|| bad_query(BadQuery::limit(told())))?;
         } else {
@@ -109,10 +109,6 @@ pub(super) fn moment(query: &str) -> Result<Option<Moment>, Problem> {
     Ok(Some(Moment::Time(parse_time(value).ok_or_else(bad)?)))
 }
 
-fn number(text: &str) -> Option<i64> {
-    text.parse().ok().filter(|number| *number >= 0)
-}
-
 /// A parameter's name and value.
 type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
 
@@ -140,9 +136,17 @@ mod tests {
     fn a_page_is_read_whole_or_refused() {
         assert_eq!(page(""), Ok(Page { before: None, limit: 100 }));
         assert_eq!(page("before=7&limit=1000"), Ok(Page { before: Some(7), limit: 1000 }));
-        for bad in
-            ["limit=1001", "limit=-1", "limit=", "before=x", "before=-1", "limit=1&limit=1", "offset=1"]
-        {
+        for bad in [
+            "limit=1001",
+            "limit=-1",
+            "limit=",
+            "before=x",
+            "before=-1",
+            "before=%2B1",
+            "limit=%2B1",
+            "limit=1&limit=1",
+            "offset=1",
+        ] {
             assert!(page(bad).is_err(), "{bad}");
         }
     }
@@ -154,7 +158,16 @@ mod tests {
         assert_eq!(moment("version=991"), Ok(Some(Moment::Version(991))));
         assert_eq!(moment("at=1970-01-01T00:00:01Z"), Ok(Some(time)));
         assert_eq!(moment("at=1970-01-01T02:00:01%2B02:00"), Ok(Some(time)));
-        for bad in ["version=", "version=1.5", "version=-1", "at=", "at=yesterday", "version=1&at=x", "x=1"] {
+        for bad in [
+            "version=",
+            "version=1.5",
+            "version=-1",
+            "version=%2B1",
+            "at=",
+            "at=yesterday",
+            "version=1&at=x",
+            "x=1",
+        ] {
             assert!(moment(bad).is_err(), "{bad}");
         }
         let detail = moment("at=1970-01-01T02:00:01+02:00").unwrap_err();

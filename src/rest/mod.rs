@@ -127,7 +127,7 @@ impl Rest {
     async fn check_writable(&self, channel: &str) -> Result<(), Problem> {
         let (resources, channel) = (self.0.resources.clone(), channel.to_owned());
         let looking = async move { resources.takes_writes(&channel).await };
-        match self.to_its_end(Failure::Broken, self.patience(), looking).await? {
+        match self.while_wanted(Failure::Broken, self.patience(), looking).await? {
             true => Ok(()),
             false => Err(refused::feed_only()),
         }
@@ -140,7 +140,7 @@ impl Rest {
         }
         let (rest, guarded) = (self.clone(), self.0.door.is_guarded());
         let text = self
-            .to_its_end(Failure::Broken, self.patience(), async move {
+            .while_wanted(Failure::Broken, self.patience(), async move {
                 rest.0.document.text(&rest.0.resources, guarded).await
             })
             .await?;
@@ -153,7 +153,7 @@ impl Rest {
         let offset = query.offset;
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let list =
-            self.to_its_end(Failure::Broken, self.patience(), async move {
+            self.while_wanted(Failure::Broken, self.patience(), async move {
                 resources.list(&channel, &query).await
             })
             .await?;
@@ -167,7 +167,7 @@ impl Rest {
         let (resources, channel) = (self.0.resources.clone(), request.target.channel().to_owned());
         let id = request.target.id().to_owned();
         let row = self
-            .to_its_end(Failure::Broken, self.patience(), async move { resources.row(&channel, &id).await })
+            .while_wanted(Failure::Broken, self.patience(), async move { resources.row(&channel, &id).await })
             .await?;
         let row = row.ok_or_else(refused::missing)?;
         answer::row(row, &request::known_versions(&request.headers))
@@ -216,7 +216,7 @@ impl Rest {
         let change = Change { verb, id, version, row, strategy: wanted.unwrap_or_default(), key };
         let resources = self.0.resources.clone();
         let (change, written) = self
-            .to_its_end(Failure::Unsure, self.patience(), async move {
+            .while_wanted(Failure::Unsure, self.patience(), async move {
                 let written = resources.write(&channel, &change, &writer).await?;
                 Ok((change, written))
             })
@@ -239,24 +239,35 @@ impl Rest {
         pool_wait + 2 * statement
     }
 
-    /// Runs work that must not break off in the middle, whether or not the client stays, within some time: a connection
-    /// that lost its peer never answers, and then it has come to `late`.
+    /// Runs work for as long as its client waits for it, and no longer than some time: a connection that lost its peer
+    /// never answers, and then it has come to `late`. What is under way when the client goes is called off.
+    async fn while_wanted<T>(
+        &self,
+        late: fn(Error) -> Failure,
+        patience: Duration,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Problem> {
+        match timeout(patience, work).await {
+            Ok(done) => done.map_err(refused::problem),
+            Err(_) => Err(refused::problem(late(Error::unavailable(
+                "the database did not answer a request in time",
+            )))),
+        }
+    }
+
+    /// Runs work that goes on when its client has gone.
     async fn to_its_end<T: Send + 'static>(
         &self,
         late: fn(Error) -> Failure,
         patience: Duration,
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Result<T, Problem> {
-        match tokio::spawn(timeout(patience, work)).await {
-            Ok(Ok(done)) => done.map_err(refused::problem),
-            Ok(Err(_)) => {
-                let error = Error::unavailable("the database did not answer a request in time");
-                Err(refused::problem(late(error)))
-            }
-            Err(error) => {
+        let rest = self.clone();
+        tokio::spawn(async move { rest.while_wanted(late, patience, work).await }).await.unwrap_or_else(
+            |error| {
                 log::error!("a request broke off: {error}");
                 Err(Problem::internal())
-            }
-        }
+            },
+        )
     }
 }

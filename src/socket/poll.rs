@@ -24,7 +24,7 @@ use super::{Edge, NO_ROOM, Room};
 use crate::feed::Start;
 use crate::problem::Problem;
 use crate::words::frame::{AnswerEncoder, ErrorFrame, Outline, ResetReason};
-use crate::words::{Cursor, Error, Result, Topic};
+use crate::words::{Cursor, Error, Result, Topic, query};
 
 /// Seconds a request may ask to wait, and waits where it does not say.
 const LONGEST_WAIT: u64 = 60;
@@ -212,9 +212,7 @@ impl Rows {
 fn number<N: std::str::FromStr + PartialOrd>(text: Option<&str>, default: N, least: N, most: N) -> Option<N> {
     let number = match text {
         None => default,
-        // A sign is no digit, though Rust reads one.
-        Some(text) if text.starts_with('+') => return None,
-        Some(text) => text.parse().ok()?,
+        Some(text) => query::number(text)?,
     };
     (number >= least && number <= most).then_some(number)
 }

@@ -5,11 +5,13 @@
 //! passed on as the text they are, so a number keeps all its digits.
 
 mod alike;
+mod numbers;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use alike::{Budget, alike, members, text_of};
+pub use numbers::{as_numbers, as_texts};
 
 /// Objects nested deeper than that are one value.
 const DEEPEST: usize = 64;

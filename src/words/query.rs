@@ -145,7 +145,7 @@ fn read_limit(text: &str) -> Result<u32, BadQuery> {
 }
 
 /// A number in digits alone: a sign is none, though Rust reads one.
-fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
+pub fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 

@@ -194,7 +194,14 @@ async fn a_time_on_the_command_line_and_pruning_there() {
     );
     assert!(said.out.contains("it takes rows now"), "{}", said.out);
     database.run("update rowbell.sync_log set slot = (rowbell.slot() + 3) % 8").await;
+    let answers = "insert into rowbell.request (subject, key, hash, status, row_id, answer, at)
+        select '', n::text, '', 200, '1', '', clock_timestamp() - case when n > 6000 then interval '1 day' else interval '8 days' end
+        from generate_series(1, 6001) n";
+    database.run(answers).await;
     assert!(on(&["prune", "--keep", "1h"]).await.out.contains("a row in it is younger"));
+    let left = "select string_agg(key, ' ') from rowbell.request";
+    let left: String = database.link().await.client.query_one(left, &[]).await.unwrap().get(0);
+    assert_eq!(left, "6001", "as long as the retention, whatever of the log was kept");
     let said = on(&["prune", "--keep", "0s"]).await;
     assert!(
         said.out.contains("emptied part ") && said.out.contains("1 of 8 parts emptied"),

@@ -22,12 +22,12 @@ async fn a_table_is_watched_and_unwatched_by_request() {
     let listed = api.get("/channels").await.expect(200).json();
     assert_eq!(listed, json!({"channels": [], "tables": [{"table": "notes", "may_watch": true}]}));
 
-    let wish = json!({"table": "public.notes", "channel": "memos", "omit": ["body"]});
+    let wish = json!({"table": "public.notes", "channel": "memos", "omit": ["body"], "as_text": ["id"]});
     let watched = api.post("/channels", &wish).await.expect(201).json();
     assert_eq!(watched["channel"], "memos");
     let listed = api.get("/channels").await.expect(200).json();
     let channel = json!({"channel": "memos", "table": "notes", "key": ["id"], "version_column": "version",
-        "omit": ["body"], "notify": "auto", "replica": false, "may_unwatch": true});
+        "omit": ["body"], "notify": "auto", "replica": false, "as_text": ["id"], "may_unwatch": true});
     assert_eq!(listed, json!({"channels": [channel], "tables": []}));
     api.post("/api/memos", &json!({"id": 1})).await.expect(201);
 

@@ -1,6 +1,7 @@
 //! REST, from the socket to the table and back.
 
 mod altered;
+mod as_text;
 mod attacks;
 mod batch;
 mod broken;
@@ -8,6 +9,7 @@ mod browsers;
 mod business;
 mod described;
 mod filters;
+mod gone;
 mod history;
 mod idempotency;
 mod lists;

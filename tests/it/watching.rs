@@ -43,7 +43,7 @@ const TABLES: &str = "
     create table numbered (id integer primary key, version bigint generated always as identity);
     create table keyed (version bigint primary key);
     create table synced (id integer primary key, last_synced_at date);
-    create table fine (id integer primary key, secret text);
+    create table fine (id integer primary key, number bigint, secret text);
 ";
 
 /// Arguments of watch, the refusal's message, and how its hint begins.
@@ -100,6 +100,31 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ),
     ("'fine', omit => '{Secret}'", "public.fine has no column Secret to omit", "check the spelling"),
     ("'fine', omit => '{ctid}'", "public.fine has no column ctid to omit", "check the spelling"),
+    (
+        "'fine', as_text => '{nothing}'",
+        "public.fine has no column nothing that can be sent as text",
+        "choose columns that hold numbers",
+    ),
+    (
+        "'fine', as_text => '{Secret}'",
+        "public.fine has no column Secret that can be sent as text",
+        "choose columns",
+    ),
+    (
+        "'fine', as_text => '{secret}'",
+        "public.fine has no column secret that can be sent as text",
+        "choose columns that hold numbers",
+    ),
+    (
+        "'fine', as_text => '{ctid}'",
+        "public.fine has no column ctid that can be sent as text",
+        "choose columns that hold numbers",
+    ),
+    (
+        "'taken', as_text => '{version}'",
+        "public.taken has no column version that can be sent as text",
+        "choose columns",
+    ),
     ("'fine', omit => '{id}'", "column id cannot be omitted", "keys and versions name the row"),
     ("'taken', omit => '{version}'", "column version cannot be omitted", "keys and versions"),
     ("'fine', notify => 'sometimes'", "notify cannot be 'sometimes'", "use auto, always or never"),
@@ -250,10 +275,10 @@ async fn watching_again_applies_other_options() {
     let database = Database::new().await;
     let link = database.link().await;
     let sql = "create table plain (id integer primary key, secret text); select rowbell.watch('plain', channel => 'first');
-         select rowbell.watch('plain', omit => '{secret}', notify => 'never', version_column => 'edition', replica => true)";
+         select rowbell.watch('plain', omit => '{secret}', notify => 'never', version_column => 'edition', replica => true, as_text => '{id}')";
     link.client.batch_execute(sql).await.unwrap();
     let row = link.client.query_one("select row_to_json(c)::jsonb - 'watched_at' = $1::text::jsonb from rowbell.channel c", &[
-        &r#"{"channel":"first","table":"plain","key_columns":["id"],"version_column":"edition","feed_only":false,"omit":["secret"],"notify":"never","replica":true}"#,
+        &r#"{"channel":"first","table":"plain","key_columns":["id"],"version_column":"edition","feed_only":false,"omit":["secret"],"notify":"never","replica":true,"as_text":["id"]}"#,
     ]);
     assert!(row.await.unwrap().get::<_, bool>(0));
     link.client.batch_execute("insert into plain values (1, 'x')").await.unwrap();

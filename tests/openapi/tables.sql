@@ -26,3 +26,7 @@ select rowbell.watch('pairs');
 create table facts (id bigint primary key, note text);
 select rowbell.watch('facts', feed_only => true);
 insert into facts select n, 'fact ' || n from generate_series(1, 20) n;
+
+create table sums (id bigint primary key, small smallint, wide double precision, exact numeric(12, 4), loose numeric,
+    many bigint[], note text);
+select rowbell.watch('sums', as_text => '{id,small,wide,exact,loose,many}');

@@ -49,6 +49,21 @@ test('mine changes only what this side changed; of a replacement everything', ()
   assert.deepEqual(all.body, { name: 'Anna', city: 'Bath' });
 });
 
+test("a merge is the server's where it made one, with what was chosen otherwise", () => {
+  const given = conflict({ name: 'Ann' }, { city: 'Bath' });
+  // As only the server knows: 1.10 is no change of 1.1, and a number keeps its digits.
+  const merged = { ...given.current, name: 'Ann (as the server has it)' };
+  const fields = fieldsOf(given);
+  const told = (choices, choice = 'merge') => decide({ ...given, merged }, fields, choices, choice);
+  assert.deepEqual(told(suggested(fields)), {
+    choice: 'merge', method: 'PATCH', body: { name: 'Ann (as the server has it)' }, version: 9, row: merged,
+  });
+  assert.deepEqual(told(['theirs', 'theirs']).row, given.current);
+  assert.equal(told(['mine', 'mine']).row.city, null);
+  assert.equal(told(['mine', 'theirs'], 'edit').row.name, 'Ann');
+  assert.equal(decide(given, fields, suggested(fields), 'merge').row.name, 'Ann');
+});
+
 test('theirs sends nothing, and so does a choice of what is there already', () => {
   const given = conflict({ city: 'Bath' }, { name: 'Anne' });
   const fields = fieldsOf(given);

@@ -3,7 +3,6 @@
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import fs from 'node:fs';
 import { RealtimeClient } from '../realtime-client.js';
 import { Proxy, Server, soon, until } from './stage.js';
 
@@ -90,35 +89,6 @@ test('every break is gone through: nothing lost, nothing twice', async (t) => {
   assert.equal(new Set(xids).size, xids.length);
   assert.equal(xids.length, 240);
   await same(at, rows);
-});
-
-test('a collection that is kept continues where it was, and is never older than its cursor', async (t) => {
-  const at = await stage(t);
-  await at.sql("insert into $T values (1, 'a'), (2, 'b')");
-  let kept = null;
-  const options = {
-    load: () => kept,
-    store: async ({ startedOver, rows, cursor }) => {
-      const map = new Map(startedOver ? [] : kept.rows);
-      for (const [id, row] of rows) row ? map.set(id, row) : map.delete(id);
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      kept = { rows: map, cursor };
-    },
-  };
-  const first = at.client.collection(at.name, options);
-  await first.ready;
-  await until('it to be kept', () => kept);
-  first.close();
-  assert.equal(await soon('the end', first.ended), undefined);
-  await at.sql("update $T set body = 'c' where id = 2; insert into $T values (3, 'd')");
-  const second = at.client.collection(at.name, options);
-  const updates = [];
-  second.onUpdate((update) => updates.push(update));
-  await second.ready;
-  assert.deepEqual(copy(second), { 1: 'a', 2: 'b' });
-  await same(at, second);
-  // One for what was kept, then changes only.
-  assert.deepEqual(updates.slice(1).filter(({ startedOver }) => startedOver), []);
 });
 
 test('after a reset all rows are read anew', async (t) => {
@@ -262,19 +232,4 @@ test('a token is renewed on the live connection before it ends', async (t) => {
   await until('the row', () => rows.has('1'));
   assert.equal(at.proxy.connections, 1);
   assert.deepEqual(at.errors, []);
-});
-
-test('modules are served as they are, and asked for each time', async () => {
-  for (const name of fs.readdirSync(new URL('..', import.meta.url)).filter((name) => name.endsWith('.js'))) {
-    const answer = await fetch(`${server.url}/web/${name}`);
-    assert.equal(answer.status, 200, name);
-    assert.equal(answer.headers.get('content-type'), 'text/javascript; charset=utf-8');
-    assert.equal(answer.headers.get('cache-control'), 'no-cache');
-    assert.equal(await answer.text(), fs.readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'), `${name}: build anew`);
-    const tag = answer.headers.get('etag');
-    const again = await fetch(`${server.url}/web/${name}`, { headers: { 'if-none-match': `"x", W/${tag}` } });
-    assert.equal(again.status, 304);
-  }
-  for (const path of ['nothing.js', '..%2FCargo.toml', '']) assert.equal((await fetch(`${server.url}/web/${path}`)).status, 404);
-  assert.equal((await fetch(`${server.url}/web/rest.js`, { method: 'POST' })).status, 405);
 });

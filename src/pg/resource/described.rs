@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 
 use super::Resources;
 use super::refusal::{Failure, Refusal};
-use super::table::{Role, Table};
+use super::table::{Numbers, Role, Table};
 use crate::pg::rows::get;
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::Error;
@@ -50,6 +50,8 @@ pub struct DescribedColumn {
     pub has_default: bool,
     /// Who gives it its value.
     pub role: Role,
+    /// Its numbers are sent as text.
+    pub as_text: bool,
 }
 
 /// What the values of a type are, below its domains and arrays.
@@ -150,6 +152,7 @@ fn describe(table: &Table, rows: &[Row]) -> Result<DescribedTable, Error> {
             nullable: !get::<bool>(row, 4)?,
             has_default: get(row, 5)?,
             role: column.role,
+            as_text: matches!(column.numbers, Numbers::AsText(_)),
         });
     }
     let key = table.key_columns().filter_map(|column| places.get(&column.name).copied()).collect();

@@ -24,8 +24,15 @@ impl Key {
             Refusal::BadValue(format!("the id is not a JSON array of {count} values ({})", names.join(", ")))
         };
         let values: Vec<&RawValue> = serde_json::from_str(id).map_err(|_| bad())?;
-        let texts: Option<Vec<_>> = values.into_iter().map(|value| text_of(value.get())).collect();
-        texts.filter(|texts| texts.len() == count).map(Self).ok_or_else(bad)
+        let texts: Option<Vec<_>> = values.iter().map(|value| text_of(value.get())).collect();
+        let key = texts.filter(|texts| texts.len() == count).map(Self).ok_or_else(bad)?;
+        for (column, value) in table.key_columns().zip(values) {
+            // Every value has a text form.
+            if !value.get().starts_with('"') {
+                column.check(value.get())?;
+            }
+        }
+        Ok(key)
     }
 
     /// The key that a new row brings along; none where the table gives part of it.
@@ -69,7 +76,7 @@ fn text_of(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::resource::table::{Holds, Role};
+    use crate::pg::resource::table::{Holds, Numbers, Role};
     use crate::pg::resource::takes::Takes;
 
     fn table(key: &[&str]) -> Table {
@@ -83,6 +90,7 @@ mod tests {
             holds: Holds::Other,
             takes: Takes::Any,
             role: Role::Writable,
+            numbers: Numbers::None,
         };
         Table {
             channel: "c".into(),
@@ -120,6 +128,18 @@ mod tests {
             r#"["\ud800",1]"#,
         ] {
             assert!(matches!(texts(&["a", "b"], id), Err(Refusal::BadValue(_))), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_of_its_columns_kind() {
+        let mut table = table(&["a", "b"]);
+        (table.columns[0].takes, table.columns[1].takes) = (Takes::Text, Takes::NumberOrText);
+        for id in [r#"["7",7]"#, r#"["7","7"]"#, r#"["7","true"]"#] {
+            assert!(Key::read(&table, id).is_ok(), "{id}");
+        }
+        for id in ["[7,7]", r#"["7",true]"#] {
+            assert!(matches!(Key::read(&table, id), Err(Refusal::WrongKind(_))), "{id}");
         }
     }
 

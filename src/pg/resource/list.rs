@@ -86,7 +86,7 @@ fn statement(table: &Table, query: &ListQuery, on_disk: &OnDisk) -> Result<State
 /// The JSON of row `t` as it is wanted.
 fn image(table: &Table, query: &ListQuery) -> Result<String, Refusal> {
     let Some(names) = &query.select else { return Ok(table.image.clone()) };
-    let columns = names.iter().map(|name| Ok(format!("t.{}", table.column(name)?.quoted)));
+    let columns = names.iter().map(|name| Ok(table.column(name)?.shown()));
     let columns = columns.collect::<Result<Vec<_>, Refusal>>()?.join(", ");
     Ok(fill(SELECTED_IMAGE, &[("columns", &columns)]))
 }

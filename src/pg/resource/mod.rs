@@ -52,7 +52,7 @@ const TRIES: u32 = 4;
 
 /// The watched tables, for requests; cheap to clone.
 ///
-/// A call that is dropped before its end costs its connection, and what it was doing may be done or not.
+/// A call that is dropped before its end is called off: what it was doing is done or not, and nothing in between.
 #[derive(Debug, Clone)]
 pub struct Resources(Arc<Shared>);
 

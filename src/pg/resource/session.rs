@@ -1,6 +1,6 @@
 //! A pooled connection that answers a request: statements by their text, a transaction in one network wait.
 //!
-//! A call that is not awaited to its end leaves the connection in the middle of something; then it is closed.
+//! A call that is not awaited to its end leaves the connection in the middle of something; then that is called off.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -12,7 +12,7 @@ use postgres_types::Type;
 use tokio_postgres::Row;
 
 use super::refusal::{Failure, Refusal};
-use crate::pg::pool::{Lent, Naming, Pool};
+use crate::pg::pool::{Lent, Naming, Pool, UNDO};
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::pg::{log, origin};
 use crate::words::Error;
@@ -21,7 +21,6 @@ const BEGIN: &str = include_str!("../../../sql/queries/begin_request.sql");
 const BEGIN_POOLED: &str = include_str!("../../../sql/queries/begin_pooled_request.sql");
 const CHECK_NOW: &str = include_str!("../../../sql/queries/check_now.sql");
 const COMMIT: &str = include_str!("../../../sql/queries/commit_request.sql");
-const UNDO: &str = include_str!("../../../sql/queries/undo_request.sql");
 
 /// Prepared statements one connection keeps; at that many it forgets them all and begins anew.
 const MOST_PREPARED: usize = 250;
@@ -32,6 +31,7 @@ const ROOM: usize = usize::MAX;
 /// One connection on loan to one request.
 pub(super) struct Session {
     client: Held,
+    pool: Pool,
     naming: Naming,
     /// What opens a transaction.
     begin: Cow<'static, str>,
@@ -57,9 +57,11 @@ impl Deref for Held {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Handed back, the next user would find the transaction, or wait for the answer.
-        if *self.under_way.get_mut() > 0 {
-            drop(self.client.0.take().map(Lent::take));
+        // Handed back as it is, the next user would find the transaction, or wait for the answer.
+        if *self.under_way.get_mut() > 0
+            && let Some(lent) = self.client.0.take()
+        {
+            self.pool.call_off(lent);
         }
     }
 }
@@ -99,7 +101,8 @@ impl Pool {
             }
         };
         let client = Held(Some(client));
-        Ok(Session { client, naming, begin, under_way: AtomicUsize::new(0), within: AtomicBool::new(false) })
+        let (pool, under_way, within) = (self.clone(), AtomicUsize::new(0), AtomicBool::new(false));
+        Ok(Session { client, pool, naming, begin, under_way, within })
     }
 }
 

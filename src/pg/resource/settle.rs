@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use super::plan::{Change, MADE_AT, Strategy, Verb};
 use super::refusal::Refusal;
-use super::table::{Column, Table};
+use super::table::{Column, Numbers, Table};
 use super::write::{Conflict, Stored, Written};
 use crate::words::RowBody;
-use crate::words::merge::{Merge, is_same, patched};
+use crate::words::merge::{Merge, as_numbers, as_texts, is_same, patched};
 
 /// How a stale write goes on.
 pub(super) enum Next {
@@ -28,7 +28,7 @@ struct Compared {
 /// What the strategy of a stale write makes of it. The conflict is told together with the merge it allows.
 pub(super) fn next(table: &Table, change: &Change, mut conflict: Conflict) -> Result<Next, Refusal> {
     let compared = Compared::of(table, change, &conflict);
-    conflict.merged = compared.merged();
+    conflict.merged = compared.merged(table);
     conflict.conflicts = compared.conflicts(table, change);
     let stale = |conflict| Ok(Next::End(Written::Stale(conflict)));
     match (change.strategy, change.verb) {
@@ -53,8 +53,10 @@ pub(super) fn next(table: &Table, change: &Change, mut conflict: Conflict) -> Re
 
 impl Compared {
     fn of(table: &Table, change: &Change, conflict: &Conflict) -> Self {
-        let row =
-            |image: &Option<String>| image.as_deref().and_then(|text| RowBody::parse(text.as_bytes()).ok());
+        let row = |image: &Option<String>| {
+            let row = image.as_deref().and_then(|text| RowBody::parse(text.as_bytes()).ok());
+            row.map(|row| comparable_row(table, row))
+        };
         let (base, current) = (row(&conflict.base), row(&conflict.current));
         let merge = match (&base, &current, change.verb) {
             (Some(base), Some(current), Verb::Replace | Verb::Patch) => {
@@ -66,11 +68,17 @@ impl Compared {
     }
 
     /// The row as the merge leaves it.
-    fn merged(&self) -> Option<String> {
+    fn merged(&self, table: &Table) -> Option<String> {
         let merge = self.merge.as_ref().filter(|merge| merge.conflicts.is_empty())?;
         let mut row = self.current.clone()?;
         for (name, value) in &merge.columns {
             row.set(name, value.clone());
+        }
+        for column in &table.columns {
+            if let (Numbers::AsText(_), Some(value)) = (&column.numbers, row.get(&column.name)) {
+                let value = as_texts(value).into_owned();
+                row.set(&column.name, value);
+            }
         }
         Some(row.text())
     }
@@ -106,7 +114,7 @@ impl Compared {
             let (Some(sent), Some(read)) = (change.row.get(&column.name), base.get(&column.name)) else {
                 continue;
             };
-            if !is_same(sent, read) {
+            if !is_same(&comparable(column, sent), read) {
                 return Err(Refusal::guarded(&column.name));
             }
         }
@@ -125,7 +133,25 @@ fn wanted<'a>(column: &Column, change: &'a Change, base: Option<&str>) -> Option
         // Nested too deeply to be patched: taken as it is, which can only conflict.
         return Some(patched(base, sent).map_or(Cow::Borrowed(sent), Cow::Owned));
     }
-    Some(Cow::Borrowed(sent))
+    Some(comparable(column, sent))
+}
+
+/// A value in the spelling that values of its column are compared in: a number may be sent as its text.
+fn comparable<'a>(column: &Column, value: &'a str) -> Cow<'a, str> {
+    match column.numbers {
+        Numbers::None => Cow::Borrowed(value),
+        Numbers::Plain | Numbers::AsText(_) => as_numbers(value),
+    }
+}
+
+fn comparable_row(table: &Table, mut row: RowBody) -> RowBody {
+    for column in table.columns.iter().filter(|column| column.numbers != Numbers::None) {
+        if let Some(value) = row.get(&column.name) {
+            let value = comparable(column, value).into_owned();
+            row.set(&column.name, value);
+        }
+    }
+    row
 }
 
 fn merge(table: &Table, change: &Change, base: &RowBody, current: &RowBody) -> Merge {

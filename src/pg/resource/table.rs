@@ -57,6 +57,18 @@ pub(super) struct Column {
     /// The kind of JSON it is written as.
     pub(super) takes: Takes,
     pub(super) role: Role,
+    pub(super) numbers: Numbers,
+}
+
+/// Whether a column holds numbers, and how they are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Numbers {
+    /// It holds none.
+    None,
+    /// As numbers of JSON.
+    Plain,
+    /// As text, by a cast to this type.
+    AsText(String),
 }
 
 /// What a column holds, where that matters to more than PostgreSQL; of a domain, what is under it.
@@ -199,6 +211,14 @@ impl Column {
         matches!(self.holds, Holds::Json | Holds::Jsonb)
     }
 
+    /// The column of row `t` as clients see it.
+    pub(super) fn shown(&self) -> String {
+        match &self.numbers {
+            Numbers::AsText(form) => format!("t.{0}::{form} as {0}", self.quoted),
+            Numbers::None | Numbers::Plain => format!("t.{}", self.quoted),
+        }
+    }
+
     /// The column in a row of some columns, with what its operators depend on.
     pub(super) fn as_part_of_record(&self) -> String {
         let collate = self.collation.as_ref().map(|name| format!(" collate {name}")).unwrap_or_default();
@@ -218,6 +238,11 @@ impl Column {
             "lists" => Holds::Lists,
             _ => Holds::Other,
         };
+        let numbers = match (get::<Option<String>>(row, 15)?, get(row, 16)?) {
+            (None, _) => Numbers::None,
+            (Some(_), false) => Numbers::Plain,
+            (Some(form), true) => Numbers::AsText(form),
+        };
         Ok(Self {
             name: get(row, 5)?,
             quoted: get(row, 6)?,
@@ -228,6 +253,7 @@ impl Column {
             holds,
             takes: Takes::of_word(get(row, 14)?),
             role,
+            numbers,
         })
     }
 }

@@ -32,7 +32,7 @@ const PROBLEMS: [(u16, &str, &[&str], &str); 13] = [
         410,
         "Expired",
         &["expired"],
-        "Nothing can be continued from this cursor; `reason` says why. Read the rows anew, and go on since the cursor of that read.",
+        "Nothing can be continued from this cursor, and `reason` says why: read the rows anew, and go on since the cursor of that read. Or the log does not reach back to the version or time asked for.",
     ),
     (413, "TooLarge", &["too_large"], "The body is too large, or the answer would be."),
     (

@@ -1,9 +1,9 @@
-//! What is there besides rows: the feed by long poll, and what operators ask.
+//! What is there besides rows: the feed by long poll, whether the node is well, and this document.
 
 use serde_json::{Map, Value, json};
 
 use super::answers::{answer, responses};
-use super::values::{or_null, reference};
+use super::values::reference;
 
 /// All of their paths.
 pub(super) fn paths() -> Vec<(String, Value)> {
@@ -21,17 +21,14 @@ pub(super) fn paths() -> Vec<(String, Value)> {
             open(get("readyz", "Can it serve?", status("ready"), &[&around[..], &["Unavailable"]].concat())),
         ),
         (
-            "/stats".to_owned(),
-            json!({"get": get("stats", "What the node does.", reference("Stats"), &[&around[..], &["Unauthorized"]].concat())}),
-        ),
-        (
             "/openapi.json".to_owned(),
             json!({"get": get("openapi", "This document.", json!({"type": "object"}), &[&around[..], &["Unauthorized", "Unavailable"]].concat())}),
         ),
     ]
 }
 
-fn get(id: &str, summary: &str, schema: Value, problems: &[&str]) -> Value {
+/// An operation that answers 200 with such a body.
+pub(super) fn get(id: &str, summary: &str, schema: Value, problems: &[&str]) -> Value {
     let given = Map::from_iter([("200".to_owned(), answer(summary, schema, &[]))]);
     json!({"operationId": id, "tags": ["around"], "summary": summary, "responses": responses(given, problems)})
 }
@@ -94,8 +91,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         "properties": {
             "xid": {"type": "string", "pattern": "^[0-9]+$"},
             "at": {"type": "string", "format": "date-time"},
-            "actor": {"type": "string"},
-            "branch": {"type": "string"},
+            "actor": {"type": ["string", "null"]},
+            "branch": {"type": ["string", "null"]},
             "changes": {"type": "array", "items": reference("Change")},
         },
         "required": ["xid", "at", "changes"],
@@ -118,32 +115,5 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         },
         "required": ["commits", "cursor", "more"],
     });
-    vec![("Poll", poll), ("Commit", commit), ("Change", change), ("Stats", stats())]
-}
-
-fn stats() -> Value {
-    let counts = |names: &[&str]| -> Map<String, Value> {
-        names.iter().map(|name| ((*name).to_owned(), json!({"type": "integer", "minimum": 0}))).collect()
-    };
-    let numbers = [
-        "sessions",
-        "topics",
-        "subscriptions",
-        "drains",
-        "catch_ups",
-        "commits",
-        "changes",
-        "frames",
-        "bytes",
-        "lag_ms",
-        "reconnects",
-    ];
-    let mut properties = counts(&numbers);
-    properties.insert("mode".into(), json!({"enum": ["bell", "pull"]}));
-    let pool = ["size", "available", "waiting"];
-    properties
-        .insert("pool".into(), json!({"type": "object", "properties": counts(&pool), "required": pool}));
-    properties.insert("queue_usage".into(), or_null(json!({"type": "number", "minimum": 0, "maximum": 1})));
-    let names: Vec<_> = properties.keys().cloned().collect();
-    json!({"type": "object", "properties": properties, "required": names})
+    vec![("Poll", poll), ("Commit", commit), ("Change", change)]
 }

@@ -4,7 +4,9 @@ mod answers;
 mod around;
 mod batch;
 mod filters;
+mod history;
 mod operations;
+mod operators;
 mod rows;
 mod values;
 
@@ -39,7 +41,12 @@ impl Document {
 }
 
 fn document(tables: &[DescribedTable], guarded: bool) -> Value {
-    let paths = tables.iter().flat_map(operations::paths).chain([batch::path()]).chain(around::paths());
+    let paths = tables
+        .iter()
+        .flat_map(operations::paths)
+        .chain([batch::path()])
+        .chain(around::paths())
+        .chain(operators::paths());
     let mut document = json!({
         "openapi": "3.1.1",
         "info": {
@@ -70,8 +77,12 @@ fn components(tables: &[DescribedTable]) -> Value {
         .chain(named(batch::schemas(writable())))
         .chain(named(values::components()))
         .chain(named(answers::schemas()))
-        .chain(named(around::schemas()));
-    let parameters = named(filters::components()).chain(named(operations::components()));
+        .chain(named(around::schemas()))
+        .chain(named(operators::schemas()))
+        .chain(named(vec![history::schema()]));
+    let parameters = named(filters::components())
+        .chain(named(operations::components()))
+        .chain(named(history::components()));
     json!({
         "schemas": schemas.collect::<Map<_, _>>(),
         "parameters": parameters.collect::<Map<_, _>>(),

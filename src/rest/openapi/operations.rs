@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::answers::{TAG, answer, header_reference, problem, responses};
 use super::values::or_null;
-use super::{filters, rows};
+use super::{filters, history, rows};
 use crate::pg::resource::DescribedTable;
 
 /// Problems that every read and every write may end in.
@@ -39,7 +39,8 @@ pub(super) fn paths(table: &DescribedTable) -> Vec<(String, Value)> {
         one.insert("delete".into(), delete(table));
     }
     let path = format!("/api/{}", table.channel);
-    vec![(format!("{path}/{{id}}"), one.into()), (path, all.into())]
+    let past = json!({"parameters": [filters::id(table)], "get": history::operation(table)});
+    vec![(format!("{path}/{{id}}/history"), past), (format!("{path}/{{id}}"), one.into()), (path, all.into())]
 }
 
 /// Parameters of writes.
@@ -139,15 +140,16 @@ fn list(table: &DescribedTable) -> Value {
 }
 
 fn read(table: &DescribedTable) -> Value {
-    let mut operation = operation(table, "read", "Reads one row.");
-    let mut given = one("200", row(table, "The row.", &[]));
+    let mut operation = operation(table, "read", "Reads one row, as it is or as it was.");
+    operation["parameters"] = parameters(&["as-of-time"]);
+    let mut given = one("200", row(table, "The row; as it was, with the columns of then.", &[]));
     if table.version().is_some() {
-        operation["parameters"] = parameters(&["if-none-match"]);
+        operation["parameters"] = parameters(&["if-none-match", "as-of-version", "as-of-time"]);
         let headers = json!({"ETag": header_reference("ETag")});
         given
             .insert("304".into(), json!({"description": "The client has this version.", "headers": headers}));
     }
-    operation["responses"] = responses(given, &READ);
+    operation["responses"] = responses(given, &[&READ[..], &["Expired"]].concat());
     operation
 }
 

@@ -18,7 +18,16 @@ const EXACT_DIGITS: u16 = 15;
 
 /// The values a column may have.
 pub(super) fn of_column(column: &DescribedColumn, way: Way) -> Value {
-    let mut schema = of_kind(&column.kind, way);
+    let mut schema = match (column.as_text, way) {
+        (false, _) => of_kind(&column.kind, way),
+        (true, Way::Read) => text_of(&column.kind),
+        (true, Way::Written) if matches!(column.kind, Kind::Integer(64) | Kind::Decimal(_)) => {
+            of_kind(&column.kind, way)
+        }
+        (true, Way::Written) => {
+            json!({"anyOf": [of_kind(&column.kind, way), writable_text_of(&column.kind)]})
+        }
+    };
     for _ in 0..column.arrays {
         schema = json!({"type": "array", "items": or_null(schema)});
     }
@@ -70,6 +79,29 @@ pub(super) fn of_kind(kind: &Kind, way: Way) -> Value {
         Kind::Json => json!({}),
         Kind::Composite => json!({"type": "object"}),
         Kind::Other(name) => json!({"type": "string", "format": name}),
+    }
+}
+
+/// A number as the text it is sent as.
+fn text_of(kind: &Kind) -> Value {
+    let (what, pattern) = match kind {
+        Kind::Integer(_) => ("A whole number", "^-?[0-9]{1,19}$"),
+        Kind::Float(_) => {
+            ("A floating-point number", "^(-?[0-9]+(\\.[0-9]+)?(e[+-][0-9]+)?|NaN|-?Infinity)$")
+        }
+        _ => ("An exact number", "^(-?[0-9]+(\\.[0-9]+)?|NaN|-?Infinity)$"),
+    };
+    json!({"description": format!("{what} as text, all of its digits."), "type": "string", "pattern": pattern})
+}
+
+/// Text of a small number that any column of such a type has room for.
+fn writable_text_of(kind: &Kind) -> Value {
+    match kind {
+        Kind::Integer(bits) => {
+            let digits = if *bits == 16 { 4 } else { 9 };
+            json!({"type": "string", "pattern": format!("^-?[0-9]{{1,{digits}}}$")})
+        }
+        _ => json!({"type": "string", "pattern": "^-?[0-9]{1,15}(\\.[0-9]{1,15})?$"}),
     }
 }
 

@@ -35,6 +35,29 @@ async fn writers_of_what_nobody_follows_stay_silent() {
 }
 
 #[tokio::test]
+async fn a_writer_whom_another_keeps_from_the_lock_stays_silent() {
+    let shop = shop().await;
+    let mut listener = shop.link().await;
+    listener.client.batch_execute("listen \"rowbell:orders\"; listen told").await.unwrap();
+    let (other, sleeper) = (shop.link().await, shop.link().await);
+    let [lock, share] = ["lock", "lock_shared"]
+        .map(|kind| format!("select pg_advisory_{kind}(1380074828, rowbell.bell_key('orders'))"));
+    other.client.batch_execute(&lock).await.unwrap();
+    shop.run("insert into orders values (1, 'silent')").await;
+    other.client.batch_execute("select pg_advisory_unlock_all()").await.unwrap();
+    sleeper.client.batch_execute(&share).await.unwrap();
+    shop.run("insert into orders values (2, 'rings')").await;
+    // Who rang has let go of both.
+    sleeper.client.batch_execute("select pg_advisory_unlock_all()").await.unwrap();
+    soon(async { while locks(&shop).await > 0 {} }).await;
+    shop.run("notify told").await;
+    for topic in ["rowbell:orders", "told"] {
+        let heard = soon(listener.messages.recv()).await.unwrap();
+        assert_eq!(heard, rowbell::pg::link::Message::Bell { topic: topic.into() });
+    }
+}
+
+#[tokio::test]
 async fn a_hurry_is_read_without_bells_and_a_calm_with_them() {
     let shop = shop().await;
     let feed = RunningFeed::new(&shop.connector, restless());

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
+use rowbell::client::{Error, Event, Events};
 use rowbell::pg::connect::Connector;
 use rowbell::pg::embedded::{Cluster, ClusterOptions, StopMode};
+use rowbell::pg::link::Link;
 use rowbell::pg::migrate::migrate_up;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::api::Api;
 use crate::support::cluster::{fast_options, free_port};
@@ -206,16 +210,101 @@ async fn a_killed_nodes_clients_are_live_on_it_again() {
 }
 
 /// Waits until the subscription is held, on whichever connection.
-async fn live(stream: &mut rowbell::client::Events) {
-    use futures::StreamExt;
+async fn live(stream: &mut Events) {
     soon(async {
         loop {
             match stream.next().await {
-                Some(Ok(rowbell::client::Event::Subscribed { .. })) => return,
+                Some(Ok(Event::Subscribed { .. })) => return,
                 Some(Ok(_)) => {}
                 other => panic!("ended: {other:?}"),
             }
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_node_killed_while_it_pulls_loses_and_repeats_nothing() {
+    let mut stage = super::stage::Stage::set("killed-pull", super::writers::TABLES).await;
+    let mut events = stage.clients()[0].subscribe("two").events();
+    live(&mut events).await;
+    let stop = CancellationToken::new();
+    let mut writers = Vec::new();
+    for writer in 0..4 {
+        writers.push(tokio::spawn(hurry(stage.link().await, writer, stop.clone())));
+    }
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let url = format!("{}/stats", stage.nodes[0].front.url());
+        until_it_pulls(&url, &mut events, &mut told).await;
+        stage.kill(0).await;
+        stage.calm().await;
+    }
+    stop.cancel();
+    let mut written = Vec::new();
+    for writer in writers {
+        written.extend(soon(writer).await.expect("it ends well"));
+    }
+    written.sort_unstable();
+    while told.len() < written.len() {
+        told.extend(ids(soon(events.next()).await));
+    }
+    let place = |id: &i64| id % 4;
+    assert!(told.is_sorted_by(|a, b| place(a) != place(b) || a < b), "a writer's rows out of order");
+    told.sort_unstable();
+    assert_eq!(told, written);
+    stage.strike().await;
+}
+
+/// Writes one row after the other until it is told to stop; their ids.
+async fn hurry(link: Link, first: i64, stop: CancellationToken) -> Vec<i64> {
+    let mut written = Vec::new();
+    for id in (first..).step_by(4) {
+        link.client
+            .batch_execute(&format!("insert into two (id, n) values ({id}, 0)"))
+            .await
+            .expect("writes");
+        written.push(id);
+        if stop.is_cancelled() {
+            break;
+        }
+    }
+    written
+}
+
+/// Reads what is told until the node reads the log all the time.
+async fn until_it_pulls(stats: &str, events: &mut Events, told: &mut Vec<i64>) {
+    let pulls = async {
+        loop {
+            let answer = reqwest::get(stats).await.expect("an answer");
+            if answer.text().await.expect("a body").contains("\"pull\"") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::pin!(pulls);
+    soon(async {
+        loop {
+            tokio::select! {
+                () = &mut pulls => return,
+                event = events.next() => told.extend(ids(event)),
+            }
+        }
+    })
+    .await;
+}
+
+/// The ids of the rows that an event tells.
+fn ids(event: Option<Result<Event, Error>>) -> Vec<i64> {
+    match event {
+        Some(Ok(Event::Commits(commits))) => {
+            let changes = commits.commits.iter().flat_map(|commit| &commit.changes);
+            changes
+                .map(|change| change.id.as_deref().and_then(|id| id.parse().ok()).expect("a number"))
+                .collect()
+        }
+        Some(Ok(Event::Subscribed { recovered: true, .. } | Event::Disconnected(_))) => Vec::new(),
+        other => panic!("{other:?}"),
+    }
 }

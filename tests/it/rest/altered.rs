@@ -237,3 +237,25 @@ async fn statements_are_not_kept_for_ever() {
     assert!((2..260).contains(&prepared), "{prepared} statements are prepared");
     assert_eq!(told["c2"], Value::Null);
 }
+
+#[tokio::test]
+async fn the_past_of_a_column_that_was_altered_is_as_it_was() {
+    let (database, api) = warm().await;
+    let then = api.get("/api/items/1").await.expect(200);
+    for alteration in [
+        "alter table items alter column qty type text using 'about ' || qty",
+        "alter table items rename column qty to amount",
+        "alter table items drop column amount",
+    ] {
+        database.run(alteration).await;
+        database.run("update items set name = name || '!'").await;
+        let history = api.get("/api/items/1/history").await.expect(200).json();
+        assert_eq!(history[0]["row"], api.get("/api/items/1").await.expect(200).json(), "{alteration}");
+        let was = api.get(&format!("/api/items/1?version={}", then.version())).await.expect(200);
+        assert_eq!(was.json(), then.json(), "{alteration}");
+        // A writer who read it then is shown both, and what others did since.
+        let body = json!({"name": "mine"});
+        let stale = api.at(then.version(), "PATCH", "/api/items/1", &body).await.expect(409).json();
+        assert_eq!((&stale["base"], &stale["conflicts"]), (&then.json(), &json!(["name"])), "{alteration}");
+    }
+}

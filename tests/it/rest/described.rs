@@ -44,6 +44,8 @@ async fn the_document_has_the_columns_and_paths_that_there_are() {
     let paths = &document["paths"];
     assert_eq!(keys(&paths["/api/things"]), ["get", "post"]);
     assert_eq!(keys(&paths["/api/things/{id}"]), ["parameters", "get", "put", "patch", "delete"]);
+    assert_eq!(keys(&paths["/api/things/{id}/history"]), ["parameters", "get"]);
+    assert_eq!(keys(&paths["/channels"]), ["get", "post"]);
     assert_eq!(
         (keys(&paths["/api/facts"]), keys(&paths["/api/facts/{id}"])),
         (vec!["get"], vec!["parameters", "get"])
@@ -171,4 +173,61 @@ async fn a_feed_only_channel_refuses_other_methods_first() {
     let answer = api.send("PUT", &format!("/api/pairs/{long}"), &[("If-None-Match", "*")], Some("{}")).await;
     assert_eq!(answer.problem(400), "bad_value");
     assert!(answer.json()["detail"].as_str().expect("a detail").contains("\"code\""), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_operators_ask_is_described_as_it_is_answered() {
+    let (_database, api) = things().await;
+    let document = api.get("/openapi.json").await.expect(200).json();
+    for (path, method) in [("/stats", "get"), ("/channels", "get"), ("/healthz", "get"), ("/readyz", "get")] {
+        let told = api.get(path).await.expect(200).json();
+        let schema =
+            &document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"];
+        let schema = match schema["$ref"].as_str() {
+            Some(name) => document.pointer(&name[1..]).expect("a schema"),
+            None => schema,
+        };
+        let sorted = |value: &Value| -> std::collections::BTreeSet<String> {
+            keys(value).into_iter().map(str::to_owned).collect()
+        };
+        assert_eq!(sorted(&told), sorted(&schema["properties"]), "{path}");
+        for (name, value) in told.as_object().expect("an object") {
+            if value.is_object() {
+                assert_eq!(
+                    sorted(value),
+                    sorted(&schema["properties"][name]["properties"]),
+                    "{path}: {name}"
+                );
+            }
+            let first = value.as_array().and_then(|items| items.first());
+            if let Some(first) = first.filter(|first| first.is_object()) {
+                let items = &schema["properties"][name]["items"]["properties"];
+                assert_eq!(sorted(first), sorted(items), "{path}: {name}");
+            }
+        }
+    }
+    let metrics = api.get("/metrics").await.expect(200);
+    assert!(metrics.header("content-type").starts_with("text/plain"), "{metrics:?}");
+    assert!(document["paths"]["/metrics"]["get"]["responses"]["200"]["content"]["text/plain"].is_object());
+}
+
+#[tokio::test]
+async fn numbers_sent_as_text_are_described_as_text() {
+    let database = Database::new().await;
+    database
+        .run("create table sums (id bigint primary key, small smallint, loose numeric, many bigint[] not null);
+            select rowbell.watch('sums', as_text => '{id,small,loose,many}')")
+        .await;
+    let api = Api::on(&database.url).await;
+    let schemas = api.get("/openapi.json").await.expect(200).json()["components"]["schemas"].clone();
+    let row = &schemas["sums.row"]["properties"];
+    assert_eq!((&row["id"]["type"], &row["id"]["pattern"]), (&json!("string"), &json!("^-?[0-9]{1,19}$")));
+    assert_eq!(row["loose"]["type"], json!(["string", "null"]));
+    assert_eq!(
+        (&row["many"]["type"], &row["many"]["items"]["type"]),
+        (&json!("array"), &json!(["string", "null"]))
+    );
+    assert_eq!(row["version"]["$ref"], "#/components/schemas/BigInteger");
+    let small = &schemas["sums.change"]["properties"]["small"]["anyOf"][0]["anyOf"];
+    assert_eq!((&small[0]["type"], &small[1]["type"]), (&json!("integer"), &json!("string")));
 }

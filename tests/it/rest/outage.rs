@@ -96,26 +96,6 @@ async fn a_row_that_somebody_holds_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_wait_leaves_nothing_half_done() {
-    let database = Database::new().await;
-    database.run(TABLE).await;
-    let api = Api::with(&database.url, |config| config.rest.pool = 1).await;
-    let version = api.get("/api/items/1").await.version();
-    let holder = database.link().await;
-    holder.client.batch_execute("begin; update items set qty = 9 where id = 1").await.expect("holds");
-    let patch = tokio::spawn(api.at(version, "PATCH", "/api/items/1", &json!({"qty": 5})));
-    let waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    soon(async { while holder.client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {} }).await;
-    patch.abort();
-    assert!(patch.await.is_err());
-    holder.client.batch_execute("rollback").await.expect("lets go");
-    // It was under way, so it was done, and whole.
-    soon(async { while api.get("/api/items/1").await.json()["qty"] != 5 {} }).await;
-    let logged = "select count(*) from rowbell.sync_log where channel = 'items' and op = 'update'";
-    assert_eq!(holder.client.query_one(logged, &[]).await.unwrap().get::<_, i64>(0), 1);
-}
-
-#[tokio::test]
 async fn behind_a_pooler_nothing_is_prepared_by_name() {
     let database = Database::new().await;
     database.run(TABLE).await;

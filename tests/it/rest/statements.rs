@@ -88,6 +88,14 @@ fn paths(url: &str) -> Vec<String> {
         format!("/api/notes?limit={url}"),
         format!("/api/notes?offset={url}"),
         format!("/api/notes/1?{url}={url}"),
+        format!("/api/notes/1?version={url}"),
+        format!("/api/notes/1?at={url}"),
+        format!("/api/notes/{url}?version=1"),
+        format!("/api/notes/{url}?at=2026-01-01T00:00:00Z"),
+        format!("/api/{url}/1/history"),
+        format!("/api/notes/{url}/history"),
+        format!("/api/notes/1/history?before={url}"),
+        format!("/api/notes/1/history?limit={url}"),
         format!("/feed/{url}?wait=0"),
         format!("/feed/notes?wait=0&since={url}"),
         format!("/feed/notes?wait=0&{url}=eq.{url}"),
@@ -130,6 +138,7 @@ async fn send_everywhere(api: &Api, text: &str) {
             &[("Rowbell-Actor", &*header), ("Rowbell-Branch", &*header), ("Prefer", &*header)],
             &[("If-Match", &*header), ("If-None-Match", &*header)],
             &[("Idempotency-Key", &*header), ("If-Match", "\"1\"")],
+            &[("Prefer", "conflict=merge"), ("If-Match", "\"1\"")],
         ] {
             let answer = api.send(method, path, headers, Some(body)).await;
             assert!(answer.status < 500, "{method} {path} {headers:?} {body}: {answer:?}");

@@ -22,15 +22,15 @@ export function launch() {
 /** The page that pages begin with: one that has the client, and nothing else. */
 const PAGE = (base) => `<!doctype html><meta charset="utf-8"><title>rowbell</title><script type="module">
 import { RealtimeClient } from '${base}/web/realtime-client.js';
-import { OfflineQueue } from '${base}/web/offline-sync.js';
-Object.assign(globalThis, { RealtimeClient, OfflineQueue });
+import { OfflineQueue, RowStore } from '${base}/web/offline-sync.js';
+Object.assign(globalThis, { RealtimeClient, OfflineQueue, RowStore });
 </script>`;
 
 /** Serves pages, and passes on to the server all else: so a page's network can fail, and its origin be another. */
 export async function pages(base = '', files = {}) {
   const server = http.createServer((request, answer) => {
     const path = request.url.split('?')[0];
-    answer.setHeader('content-type', 'text/html; charset=utf-8');
+    answer.setHeader('content-type', `text/${path.endsWith('.js') ? 'javascript' : 'html'}; charset=utf-8`);
     if (path === '/' || files[path]) answer.end(files[path] ?? PAGE(base));
     else answer.writeHead(404).end();
   });

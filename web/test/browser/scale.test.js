@@ -1,6 +1,7 @@
-// Two hundred clients and a server that restarts; tokens that end; and how long things take.
+// Two hundred clients in tabs and a server that restarts; tokens that end.
 
 import 'fake-indexeddb/auto';
+import { createHmac } from 'node:crypto';
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import { RealtimeClient } from '../../realtime-client.js';
@@ -22,31 +23,43 @@ const told = (t, what, times) => {
   t.diagnostic(`${what}, of ${times.length}: median ${times[times.length >> 1].toFixed(1)} ms, worst ${times.at(-1).toFixed(1)} ms`);
 };
 
-test('two hundred clients go through a restart, and none misses or repeats anything', async (t) => {
-  const clients = Array.from({ length: 200 }, () => new RealtimeClient({ url: server.url, getToken: () => TOKEN }));
-  t.after(() => clients.forEach((client) => client.close()));
-  const all = clients.map((client) => client.collection('notes'));
-  await soon('all to be ready', Promise.all(all.map(({ ready }) => ready)));
-  const xids = all.map((rows) => {
-    const seen = [];
-    rows.onUpdate(({ commits, startedOver }) => (assert.equal(startedOver, false), seen.push(...commits.map(({ xid }) => xid))));
-    return seen;
-  });
+test('two hundred clients in tabs go through a restart, and none misses or repeats anything', async (t) => {
+  const site = await pages(server.url);
+  await server.kill();
+  await server.serve({ ROWBELL_ALLOW_ORIGIN: site.url });
+  const browser = await launch();
+  t.after(async () => (await browser.close(), site.close()));
+  const context = await browser.newContext();
+  const tabs = await Promise.all([1, 2, 3, 4].map(() => open(context, site.url)));
+  let sockets = 0;
+  for (const tab of tabs) tab.on('websocket', () => (sockets += 1));
+  const each = (work, given) => Promise.all(tabs.map((tab) => tab.evaluate(work, given)));
+  await soon('all rows', each(async ({ url, TOKEN }) => {
+    globalThis.all = Array.from({ length: 50 }, () => {
+      const client = new globalThis.RealtimeClient({ url, getToken: () => TOKEN });
+      const one = { client, rows: client.collection('notes'), seen: [], back: 0 };
+      client.onState((state) => {
+        if (state === 'live') one.back = performance.timeOrigin + performance.now();
+      });
+      return one;
+    });
+    await Promise.all(globalThis.all.map(({ rows }) => rows.ready));
+    for (const { rows, seen } of globalThis.all) rows.onUpdate(({ commits, startedOver }) => seen.push(...(startedOver ? ['over'] : commits.map(({ xid }) => xid))));
+  }, { url: server.url, TOKEN }));
+  assert.equal(sockets, 200, 'each has a socket of its own');
+  const has = (id) => until(`${id} everywhere`, async () => (await each((id) => globalThis.all.every(({ rows }) => rows.has(id)), id)).every(Boolean));
   await server.sql("insert into notes values ('before')");
-  await until('the first', () => all.every((rows) => rows.has('before')));
+  await has('before');
   await server.kill();
   await server.sql("insert into notes values ('meanwhile')");
   await server.serve();
-  const up = performance.now();
-  const times = await soon('all to be back', Promise.all(clients.map((client) => new Promise((resolve) => {
-    const live = () => client.state === 'live' && resolve(performance.now() - up);
-    client.onState(live);
-    live();
-  }))));
+  const up = performance.timeOrigin + performance.now();
+  await has('meanwhile');
   await server.sql("insert into notes values ('after')");
-  await until('the last', () => all.every((rows) => rows.has('meanwhile') && rows.has('after')));
-  for (const seen of xids) assert.ok(seen.length === 3 && new Set(seen).size === 3, String(seen));
-  told(t, 'from the restarted server listening to live', times);
+  await has('after');
+  const seen = (await each(() => globalThis.all.map(({ seen }) => seen))).flat();
+  for (const xids of seen) assert.ok(xids.length === 3 && new Set(xids).size === 3 && !xids.includes('over'), String(xids));
+  told(t, 'from the restarted server listening to live', (await each(() => globalThis.all.map(({ back }) => back))).flat().map((at) => at - up));
 });
 
 test('a refused token is asked for anew once, and what stays refused ends it', async (t) => {
@@ -73,46 +86,48 @@ test('a token that is over holds the queue up, and loses nothing', async (t) => 
   assert.equal(await server.sql("select count(*) from notes where id = 'token'"), '1');
 });
 
-test('how long a commit in psql takes to a page, and a hundred operations to the server', async (t) => {
+/** A token as applications have them: a JWT, whose end the client reads. The server compares its text. */
+function jwt(seconds, name) {
+  const part = (claims) => Buffer.from(JSON.stringify(claims)).toString('base64url');
+  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({ sub: name, exp: Math.floor(Date.now() / 1000) + seconds })}`;
+  return `${text}.${createHmac('sha256', 'secret').update(text).digest('base64url')}`;
+}
+
+test('in a page a token is renewed before its end by auth, and one that is over is replaced after 4401', async (t) => {
   const site = await pages(server.url);
+  const [short, renewed, later] = [jwt(4, 'short'), jwt(600, 'renewed'), jwt(600, 'later')];
   await server.kill();
-  await server.serve({ ROWBELL_ALLOW_ORIGIN: site.url });
+  await server.serve({ ROWBELL_ALLOW_ORIGIN: site.url, ROWBELL_TOKEN: short });
   const browser = await launch();
   t.after(async () => (await browser.close(), site.close()));
   const page = await open(await browser.newContext(), site.url);
-  await page.evaluate(async ({ url, TOKEN }) => {
-    globalThis.client = new globalThis.RealtimeClient({ url, getToken: () => TOKEN });
-    globalThis.times = [];
-    const rows = globalThis.client.collection('notes');
-    await rows.ready;
-    rows.onUpdate(({ commits }) => {
-      const now = performance.timeOrigin + performance.now();
-      for (const { at } of commits) globalThis.times.push(now - Date.parse(at));
-    });
-  }, { url: server.url, TOKEN });
-  const session = server.session();
-  for (let n = 0; n < 50; n++) {
-    session.write(`insert into notes values ('t${n}');\n`);
-    await until('it to arrive', () => page.evaluate((n) => globalThis.times.length > n, n));
-  }
-  session.end();
-  told(t, 'commit in psql to callback in the page', await page.evaluate(() => globalThis.times));
-  const flushes = await page.evaluate(async (url) => {
-    const times = [];
-    for (let round = 0; round < 5; round++) {
-      const queue = new globalThis.OfflineQueue({ name: `flush${round}`, url: 'http://127.0.0.1:1' });
-      for (let n = 0; n < 100; n++) await queue.create('notes', { id: `${round}-${n}` });
-      await queue.close();
-      const begun = performance.now();
-      const sending = new globalThis.OfflineQueue({ name: `flush${round}`, client: globalThis.client });
-      await sending.ready;
-      while (sending.pending.length > 0) await new Promise((resolve) => setTimeout(resolve, 1));
-      times.push(performance.now() - begun);
-      const { done, rounds } = await sending.statistics();
-      if (done !== 100 || rounds !== 1) throw new Error(`${done} in ${rounds}`);
-      await sending.close();
-    }
-    return times;
-  }, server.url);
-  told(t, 'a hundred operations sent and booked', flushes);
+  const [sent, closed] = [[], []];
+  page.on('websocket', (socket) => {
+    socket.on('framesent', ({ payload }) => sent.push({ ...JSON.parse(payload), at: Date.now() }));
+    socket.on('close', () => closed.push(Date.now()));
+  });
+  await page.evaluate(async ({ url, short }) => {
+    Object.assign(globalThis, { token: short, asked: [] });
+    globalThis.client = new globalThis.RealtimeClient({ url, getToken: ({ refused }) => (globalThis.asked.push(refused), globalThis.token) });
+    globalThis.rows = globalThis.client.collection('notes');
+    await globalThis.rows.ready;
+  }, { url: server.url, short });
+  // From here on another is given. This server takes one token, so it refuses it, and ends the session with 4401.
+  await page.evaluate((renewed) => (globalThis.token = renewed), renewed);
+  const auth = await until('auth', () => sent.find(({ type }) => type === 'auth'));
+  assert.equal(auth.token, renewed);
+  assert.ok(auth.at < JSON.parse(Buffer.from(short.split('.')[1], 'base64url')).exp * 1000, 'before the end');
+  await until('the refused one to be told', () => page.evaluate((renewed) => globalThis.asked.includes(renewed), renewed));
+  assert.ok(closed.length > 0);
+  // What stays refused ends the client; a server that takes it lets the next one in.
+  await until('the end', () => page.evaluate(() => globalThis.client.state === 'closed'));
+  await server.kill();
+  await server.serve({ ROWBELL_TOKEN: later });
+  await page.evaluate((later) => {
+    globalThis.client = new globalThis.RealtimeClient({ url: globalThis.client.url, getToken: ({ refused }) => (refused ? later : globalThis.token) });
+    globalThis.rows = globalThis.client.collection('notes');
+  }, later);
+  await soon('rows with the fresh one', page.evaluate(() => globalThis.rows.ready.then(() => {})));
+  await server.sql("insert into notes values ('fresh')");
+  await until('the row', () => page.evaluate(() => globalThis.rows.has('fresh')));
 });

@@ -2,12 +2,14 @@
 
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
-import { Proxy, Server, soon, until } from '../stage.js';
-import { launch, open, pages } from './chromium.js';
+import { Server, soon, until } from '../stage.js';
+import { launch, pages } from './chromium.js';
+import { agree, pending, shown, stage as stageOf, twice } from './tabs.js';
 
 /** @type {Server} */
 let server;
 let browser;
+const stage = (t) => stageOf(t, server, browser);
 before(async () => {
   server = await Server.start();
   browser = await launch();
@@ -17,61 +19,11 @@ after(async () => {
   await server?.stop();
 });
 
-/** A table, and pages of an allowed origin that reach the server through a network that can fail. */
-async function stage(t) {
-  const name = `t${Math.random().toString(36).slice(2, 10)}`;
-  await server.watch(name, 'id text primary key, body text, n int');
-  const proxy = await Proxy.start(() => server.port);
-  const site = await pages(server.url);
-  await server.kill();
-  await server.serve({ ROWBELL_ALLOW_ORIGIN: site.url });
-  const contexts = [];
-  t.after(async () => {
-    for (const context of contexts) await context.close();
-    proxy.close();
-    site.close();
-  });
-  const at = { name, proxy, site, sql: (text) => server.sql(text.replaceAll('$T', name)) };
-  at.context = async () => contexts[contexts.push(await browser.newContext()) - 1];
-  /** A tab with a client, a collection, a queue and a view. */
-  at.tab = async (context) => {
-    const page = await open(context, site.url);
-    await page.evaluate(start, { url: proxy.url, name });
-    return page;
-  };
-  at.truth = async () => JSON.parse(await at.sql("select coalesce(json_object_agg(id, n order by id), '{}') from $T"));
-  return at;
-}
-
-/** What runs in a page. */
-async function start({ url, name }) {
-  globalThis.client = new globalThis.RealtimeClient({ url });
-  globalThis.rows = globalThis.client.collection(name);
-  globalThis.queue = new globalThis.OfflineQueue({ client: globalThis.client, name });
-  globalThis.view = globalThis.queue.view(globalThis.rows);
-  await globalThis.queue.ready;
-}
-
-const copy = (page) => page.evaluate(() => Object.fromEntries([...globalThis.rows].map(([id, { n }]) => [id, n])));
-const shown = (page) => page.evaluate(() => Object.fromEntries([...globalThis.view].map(([id, { n }]) => [id, n])));
-const pending = (page) => page.evaluate(() => globalThis.queue.pending.length);
-const sorted = (object) => Object.fromEntries(Object.entries(object).sort());
-const twice = (at) => at.sql("select count(*) - count(distinct (id, op, new_n)) from (select id, op, row->>'n' as new_n from rowbell.changes where channel = '$T' and id is not null) c");
-
-async function agree(at, tabs) {
-  await until('all tabs to be as the table', async () => {
-    const truth = JSON.stringify(sorted(await at.truth()));
-    for (const tab of tabs) {
-      if ((await pending(tab)) > 0 || JSON.stringify(sorted(await copy(tab))) !== truth || JSON.stringify(sorted(await shown(tab))) !== truth) return false;
-    }
-    return true;
-  });
-  for (const tab of tabs) assert.deepEqual(tab.errors, []);
-}
-
 test('two tabs and two browsers, offline with writes on both sides, then in sync', async (t) => {
   const at = await stage(t);
-  const [one, other] = [await at.context(), await at.context()];
+  const second = await launch();
+  t.after(() => second.close());
+  const [one, other] = [await at.context(), await at.context(second)];
   const tabs = [await at.tab(one), await at.tab(one), await at.tab(other)];
   await tabs[0].evaluate((name) => globalThis.queue.create(name, { id: 'first', n: 1 }), at.name);
   await agree(at, tabs);
@@ -89,20 +41,14 @@ test('two tabs and two browsers, offline with writes on both sides, then in sync
   await until('the other tab to see it', async () => (await pending(tabs[1])) === 80);
   assert.equal(Object.keys(await shown(tabs[0])).length, 41);
   assert.equal(await pending(tabs[2]), 40);
-  // A tab that is loaded anew while offline has everything that was queued.
-  const site = at.site.url;
-  await tabs[1].goto('about:blank');
   at.proxy.up();
-  await tabs[1].goto(site);
-  await tabs[1].waitForFunction(() => globalThis.OfflineQueue);
-  await tabs[1].evaluate(start, { url: at.proxy.url, name: at.name });
   await agree(at, tabs);
   assert.equal(Object.keys(await at.truth()).length, 62);
   assert.equal(await twice(at), '0');
   for (const tab of tabs) assert.deepEqual(await tab.evaluate(() => globalThis.queue.letters()), []);
 });
 
-test('a tab that crashes while it sends, and a server that is killed: every write lands once', async (t) => {
+test('a tab that crashes while it sends: every write lands once', async (t) => {
   const at = await stage(t);
   const context = await at.context();
   const first = await at.tab(context);
@@ -122,12 +68,35 @@ test('a tab that crashes while it sends, and a server that is killed: every writ
   assert.equal(await pending(second), 150);
   at.proxy.up();
   await second.evaluate(() => globalThis.dispatchEvent(new Event('online')));
-  await server.kill();
-  await server.serve();
   await agree(at, [second]);
   assert.equal(await at.sql("select count(*) from rowbell.changes where channel = '$T' and id is not null"), '150');
   const { dead, done } = await second.evaluate(() => globalThis.queue.statistics());
   assert.deepEqual([done, dead], [150, 0]);
+});
+
+test('a server that is killed in the middle of a batch: every write lands once', async (t) => {
+  const at = await stage(t);
+  const tab = await at.tab(await at.context());
+  at.proxy.down();
+  await tab.evaluate(async (name) => {
+    for (let n = 0; n < 100; n++) await globalThis.queue.create(name, { id: `r${n}`, n });
+  }, at.name);
+  // Slow enough that the middle is not missed.
+  await at.sql(`create function $T_slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.02); return new; end $$;
+    create trigger slow before insert on $T for each row execute function $T_slow()`);
+  at.proxy.up();
+  await tab.evaluate(() => globalThis.dispatchEvent(new Event('online')));
+  await until('the first rows', async () => Number(await at.sql('select count(*) from $T')) > 0);
+  await server.kill();
+  const landed = Number(await at.sql('select count(*) from $T'));
+  assert.ok(landed > 0 && landed < 100, `${landed} landed`);
+  await at.sql('drop trigger slow on $T');
+  await server.serve();
+  await agree(at, [tab]);
+  assert.equal(await at.sql("select count(*) || ' ' || count(distinct id) from rowbell.changes where channel = '$T' and id is not null"), '100 100');
+  const { dead, done, replayed } = await tab.evaluate(() => globalThis.queue.statistics());
+  assert.deepEqual([done, dead], [100, 0]);
+  assert.ok(replayed >= landed, `${replayed} of ${landed} had landed`);
 });
 
 test('timers that were frozen, and a network that went silent meanwhile', async (t) => {
@@ -172,18 +141,35 @@ test('a page whose network comes back is live at once', async (t) => {
   t.diagnostic(`reconnect to live, of 15: median ${times[7].toFixed(0)} ms, worst ${times[14].toFixed(0)} ms`);
 });
 
-test('a page of another origin may connect only where it is allowed', async (t) => {
+test('a page of another origin may read, write and follow only where it is allowed', async (t) => {
   const at = await stage(t);
   const tab = await at.tab(await at.context());
   await at.sql("insert into $T values ('a', 'x', 1)");
   await tab.evaluate((name) => globalThis.queue.create(name, { id: 'b', n: 2 }), at.name);
   await agree(at, [tab]);
-  const foreign = await pages(server.url);
+  /** Everything a page may want of the server, and whether it gets it. */
+  const tried = async ({ url, name }) => {
+    const of = (promise) => promise.then((answer) => (answer.ok ? answer.headers.get('etag') ?? 'no tag' : String(answer.status)), () => 'kept out');
+    const row = `${url}/api/${name}/a`;
+    const tag = await of(fetch(row));
+    const json = { 'content-type': 'application/json', authorization: 'Bearer x', 'idempotency-key': 'k', prefer: 'conflict=force' };
+    const patched = await of(fetch(row, { method: 'PATCH', headers: { ...json, 'if-match': '"1"' }, body: '{"body":"y"}' }));
+    const module = await import(`${url}/web/realtime-client.js`).then(() => 'loaded', () => 'kept out');
+    const socket = await new Promise((resolve) => {
+      const one = new WebSocket(`${url.replace('http', 'ws')}/feed`);
+      [one.onopen, one.onclose] = [() => resolve('open'), () => resolve('kept out')];
+    });
+    return { tag: /^"\d+"$/.test(tag) ? 'tag' : tag, patched: /^"\d+"$/.test(patched) ? 'tag' : patched, module, socket };
+  };
+  const wanted = { url: server.url, name: at.name };
+  assert.deepEqual(await tab.evaluate(tried, wanted), { tag: 'tag', patched: 'tag', module: 'loaded', socket: 'open' });
+  const foreign = await pages('', { '/foreign': '<!doctype html><title>foreign</title>' });
   t.after(() => foreign.close());
   const page = await (await at.context()).newPage();
-  const refused = page.waitForEvent('console', (message) => /CORS/.test(message.text()));
-  await page.goto(foreign.url);
-  await soon('the refusal', refused);
+  await page.goto(`${foreign.url}/foreign`);
+  const out = 'kept out';
+  assert.deepEqual(await page.evaluate(tried, wanted), { tag: out, patched: out, module: out, socket: out });
+  assert.equal(await at.sql("select body from $T where id = 'a'"), 'y');
 });
 
 test("a browser's own EventSource continues by itself when the server comes back", async (t) => {
