@@ -8,14 +8,14 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::future::poll_fn;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use slab::Slab;
 
 use crate::words::Cursor;
-use crate::words::frame::{ResetReason, Whole};
+use crate::words::frame::ResetReason;
 
 /// Seats that are visited in one go; with more, all cores take part.
 const AT_ONCE: usize = 128;
@@ -63,7 +63,7 @@ impl Event {
 /// A shorter way for the frames of one subscription than through its stream.
 pub trait Sink: Debug + Send + Sync {
     /// Takes a whole frame, never waiting. False where there is no room for it now; then nothing of it was taken.
-    fn take(&self, frame: &Whole) -> bool;
+    fn take(&self, frame: &Bytes) -> bool;
 }
 
 /// How much a stream keeps for those a little behind; always the newest event.
@@ -163,7 +163,7 @@ impl Live {
         }
         kept.took(number, 0);
         drop(kept);
-        Said { live: Arc::clone(self), number, event, whole: OnceLock::new() }
+        Said { live: Arc::clone(self), number, event }
     }
 }
 
@@ -174,8 +174,6 @@ pub struct Said {
     live: Arc<Live>,
     number: u64,
     event: Event,
-    /// The frame for all sinks, made when the first wants it.
-    whole: OnceLock<Whole>,
 }
 
 impl Said {
@@ -268,7 +266,7 @@ impl Seat {
         let Some(waiting) = sitting.waiting.take() else { return false };
         if sitting.next == said.number
             && let (Some((frame, cursor)), Some(sink)) = (said.event.in_one(), &sitting.sink)
-            && sink.take(said.whole.get_or_init(|| Whole::text(frame)))
+            && sink.take(frame)
         {
             sitting.next += 1;
             sitting.passed = Some(Arc::clone(cursor));

@@ -16,9 +16,8 @@ use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::Edge;
-use super::writer::Writer;
+use super::writer::{Opcode, Writer};
 use crate::feed::Sink;
-use crate::words::frame::{Opcode, Whole};
 
 /// The bytes a connection writes.
 pub(super) enum Output {
@@ -29,9 +28,9 @@ pub(super) enum Output {
 
 impl Output {
     /// Writes what goes out without waiting; the error is `WouldBlock` where that is nothing.
-    pub(super) fn try_write(&self, bytes: &[u8]) -> Result<usize> {
+    pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> Result<usize> {
         match self {
-            Output::Socket(socket) => socket.try_write(bytes),
+            Output::Socket(socket) => socket.try_write_vectored(slices),
             Output::Other(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
@@ -195,13 +194,13 @@ impl Spout {
 }
 
 impl Sink for Spout {
-    fn take(&self, frame: &Whole) -> bool {
+    fn take(&self, frame: &Bytes) -> bool {
         let mut state = self.outlet.state();
         // Looked at under the lock that the session's next push takes, so it comes before or is seen.
         if state.closed || state.broken || self.shut.load(Ordering::Relaxed) || state.writer.waiting() > 0 {
             return false;
         }
-        let written = state.writer.write_now(frame);
+        let written = state.writer.write_now(Opcode::Text, frame);
         state.broken = written.is_err();
         if state.broken || state.writer.waiting() > 0 {
             let waker = state.waker.take();
@@ -209,7 +208,7 @@ impl Sink for Spout {
             waker.into_iter().for_each(Waker::wake);
         }
         if written.is_ok() {
-            self.outlet.count(frame.payload);
+            self.outlet.count(frame.len());
         }
         written.is_ok()
     }

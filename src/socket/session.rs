@@ -24,8 +24,9 @@ use super::outlet::{Outlet, Output};
 use super::reader::Heard;
 use super::topics::News;
 use super::visit::Visit;
+use super::writer::Opcode;
 use crate::words::Topic;
-use crate::words::frame::{self, BadFrame, ClientFrame, ErrorFrame, Opcode, Token};
+use crate::words::frame::{self, BadFrame, ClientFrame, ErrorFrame, Token};
 use following::{AskedBy, Following};
 
 /// Bytes that are gathered before they are written; one frame may be more.

@@ -12,10 +12,18 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 
 use super::outlet::Output;
-use crate::words::frame::{Opcode, Whole, header};
 
 /// Frames one system call writes at most.
 const AT_ONCE: usize = 16;
+
+/// The kinds of frames a server sends, by their opcode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opcode {
+    Text = 1,
+    Close = 8,
+    Ping = 9,
+    Pong = 10,
+}
 
 /// Frames on their way out; owned by one session.
 pub(super) struct Writer<W> {
@@ -35,13 +43,27 @@ struct Frame {
 
 impl Frame {
     fn new(opcode: Opcode, payload: Bytes) -> Self {
-        let (header, header_len) = header(opcode, payload.len());
+        let mut header = [0; 10];
+        // The frame is whole (FIN), and a server's frames are not masked.
+        header[0] = 0x80 | opcode as u8;
+        let header_len = match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+            (Ok(len), _) if len < 126 => {
+                header[1] = len;
+                2
+            }
+            (_, Ok(len)) => {
+                header[1] = 126;
+                header[2..4].copy_from_slice(&len.to_be_bytes());
+                4
+            }
+            _ => {
+                header[1] = 127;
+                let len = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+                header[2..].copy_from_slice(&len.to_be_bytes());
+                10
+            }
+        };
         Self { header, header_len, payload }
-    }
-
-    /// One that has its header already.
-    fn whole(bytes: Bytes) -> Self {
-        Self { header: [0; 10], header_len: 0, payload: bytes }
     }
 
     fn len(&self) -> usize {
@@ -121,17 +143,18 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
 impl Writer<Output> {
     /// Writes a frame without waiting, while no other waits; what does not go out waits then.
-    pub(super) fn write_now(&mut self, frame: &Whole) -> Result<()> {
-        let bytes = &frame.bytes;
-        let written = match self.io.try_write(bytes) {
-            Ok(written) if written == bytes.len() => return Ok(()),
+    pub(super) fn write_now(&mut self, opcode: Opcode, payload: &Bytes) -> Result<()> {
+        let frame = Frame::new(opcode, payload.clone());
+        let slices = frame.rest(0).map(IoSlice::new);
+        let written = match self.io.try_write(&slices) {
+            Ok(written) if written == frame.len() => return Ok(()),
             Ok(written) => written,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
         };
-        self.waiting += bytes.len();
+        self.waiting += frame.len();
         self.sent += written;
-        self.queue.push_back(Frame::whole(bytes.clone()));
+        self.queue.push_back(frame);
         Ok(())
     }
 }

@@ -24,10 +24,10 @@ impl Basket {
 }
 
 impl Sink for Basket {
-    fn take(&self, frame: &Whole) -> bool {
+    fn take(&self, frame: &Bytes) -> bool {
         let open = self.open.load(Ordering::Relaxed);
         if open {
-            self.taken.lock().unwrap().push(frame.bytes.slice(frame.bytes.len() - frame.payload..));
+            self.taken.lock().unwrap().push(frame.clone());
         }
         open
     }

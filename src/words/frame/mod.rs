@@ -6,7 +6,6 @@ mod commits;
 mod outline;
 mod rows;
 mod server;
-mod whole;
 
 pub use answer::AnswerEncoder;
 pub use client::{BadFrame, ClientFrame, Subscribe, Token};
@@ -14,4 +13,3 @@ pub use commits::{CommitsEncoder, told_alone};
 pub use outline::Outline;
 pub use rows::RowsEncoder;
 pub use server::{ErrorFrame, ResetReason, error, pong, reset, subscribed, unsubscribed, unwatched, welcome};
-pub use whole::{Opcode, Whole, header};

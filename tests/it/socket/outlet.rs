@@ -4,6 +4,7 @@
 
 use std::io::Read;
 
+use bytes::Bytes;
 use rowbell::socket::News;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -17,8 +18,8 @@ const LARGE: usize = 1 << 20;
 /// The header of a server's frame of that size.
 const HEADER: [u8; 10] = [0x81, 127, 0, 0, 0, 0, 0, 0x10, 0, 0];
 
-fn large(number: u8) -> Vec<u8> {
-    vec![number; LARGE]
+fn large(number: u8) -> Bytes {
+    vec![number; LARGE].into()
 }
 
 /// A client that was told that its subscription is held, and has read it.
@@ -107,17 +108,17 @@ async fn connections_reset_under_a_write_end_their_sessions_and_no_others() {
         drop(stream);
     }
     // The sessions have not heard of it: it is the write that finds the one peer gone, and the other has one begun.
-    let frame = b"1";
-    assert!(!of_idle.hand(frame) && !of_full.hand(frame));
+    let frame = Bytes::from_static(b"1");
+    assert!(!of_idle.hand(&frame) && !of_full.hand(&frame));
     for (_, asked) in &others {
-        assert!(asked.hand(frame));
+        assert!(asked.hand(&frame));
     }
     server.sessions(100).await;
     of_idle.given_up().await;
     of_full.given_up().await;
     for (client, asked) in &mut others {
         assert_eq!(client.text().await, "1");
-        assert!(asked.hand(b"2"));
+        assert!(asked.hand(&Bytes::from_static(b"2")));
         assert_eq!(client.text().await, "2");
     }
     server.stop().await;

@@ -12,7 +12,6 @@ use futures::stream::{self, BoxStream, StreamExt};
 use rowbell::auth::Door;
 use rowbell::feed::{Sink, Start, Stats};
 use rowbell::socket::{Database, Edge, Look, News, Probe, Topics, guarded, routes, serve};
-use rowbell::words::frame::Whole;
 use rowbell::words::{
     Cursor, Error, FeedConfig, KeeperConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic,
 };
@@ -58,8 +57,8 @@ impl Asked {
     }
 
     /// Hands a frame over on the spot, as the feed does; true when it was taken.
-    pub fn hand(&self, payload: &[u8]) -> bool {
-        self.sink.as_ref().expect("a session on a WebSocket").take(&Whole::text(payload))
+    pub fn hand(&self, frame: &Bytes) -> bool {
+        self.sink.as_ref().expect("a session on a WebSocket").take(frame)
     }
 }
 
