@@ -61,9 +61,10 @@ export class Line {
   /** @param {Subscription} subscription */
   add(subscription) {
     this.#topics.set(subscription.topic, subscription);
+    subscription.attach(this);
     const leaving = this.#leaving.get(subscription.topic);
     if (leaving) leaving.next = subscription;
-    else subscription.attach(this);
+    else if (this.isLive) subscription.on('open');
   }
 
   /** Takes a subscription to another line; false where there is none. @param {Subscription} subscription */
@@ -97,10 +98,8 @@ export class Line {
   }
 
   #lost() {
-    const leaving = [...this.#leaving.values()];
     this.#leaving.clear();
     this.#each('lost');
-    for (const { next } of leaving) next?.attach(this);
   }
 
   /**
@@ -115,7 +114,7 @@ export class Line {
     for (const [topic, { ref, next }] of this.#leaving) {
       if (frame.ref === ref) {
         this.#leaving.delete(topic);
-        next?.attach(this);
+        next?.on('open');
         return;
       }
       if (frame.topic === topic && frame.ref === undefined) return;

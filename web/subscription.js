@@ -85,10 +85,9 @@ export class Subscription {
     };
   }
 
-  /** @param {Line} line */
+  /** Says whose it is, also before it may join. @param {Line} line */
   attach(line) {
     this.#line = line;
-    if (line.isLive) this.on('open');
   }
 
   /**
@@ -113,7 +112,7 @@ export class Subscription {
    */
   #enter(state, event, before, error) {
     if (state === 'away') {
-      if (event === 'taken' && !this.#line?.move(this)) this.on('over', error);
+      if (event === 'taken') this.#line?.move(this) || this.on('over', error);
       else if (this.#line?.isLive) this.on('open');
     } else if (state === 'joining') this.#join();
     else if (state === 'paging') this.#page();

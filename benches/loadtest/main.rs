@@ -29,6 +29,7 @@ mod readers;
 mod report;
 mod requests;
 mod stage;
+mod triggers;
 mod writers;
 mod writes;
 
@@ -62,8 +63,18 @@ impl Scale {
     }
 }
 
-const ALL: [&str; 9] =
-    ["latency", "latency-grid", "writes", "fan-out", "pull", "idle", "catch-up", "requests", "growth"];
+const ALL: [&str; 10] = [
+    "latency",
+    "latency-grid",
+    "triggers",
+    "writes",
+    "fan-out",
+    "pull",
+    "idle",
+    "catch-up",
+    "requests",
+    "growth",
+];
 
 fn main() {
     let mut arguments: Vec<String> =
@@ -105,6 +116,7 @@ async fn measure(name: &str, stage: &Stage, scale: Scale, report: &mut Report) {
     match name {
         "latency" => latency::goals(stage, scale, report).await,
         "latency-grid" => latency::grid(stage, scale, report).await,
+        "triggers" => triggers::measure(stage, scale, report).await,
         "writes" => writes::measure(stage, scale, report).await,
         "fan-out" => fan_out::measure(stage, scale, report).await,
         "pull" => pull::measure(stage, scale, report).await,

@@ -9,6 +9,11 @@ const WINDOW: Duration = Duration::from_millis(100);
 /// How long commits must come seldom before the bell is worth it again.
 const CALM: Duration = Duration::from_secs(1);
 
+/// How soon, at least and at most, it is looked again whether writers wait for one another, and after how many commits.
+const LOOK_SOON: Duration = Duration::from_millis(100);
+const LOOK_LATE: Duration = Duration::from_secs(1);
+const LOOK_COMMITS: usize = 10;
+
 /// Between which rates the mode stays what it is, in commits per second.
 #[derive(Debug, Clone, Copy)]
 pub struct Thresholds {
@@ -59,9 +64,71 @@ impl Rate {
     }
 }
 
+/// When it is worth a look whether writers wait for one another; the clock is the caller's.
+///
+/// A look holds the listener up for a third of a millisecond, so while it finds nobody it becomes rarer. Ten a second
+/// would have met one in twenty of 200 commits a second.
+#[derive(Debug)]
+pub struct Looks {
+    last: Instant,
+    commits: usize,
+    pause: Duration,
+}
+
+impl Looks {
+    /// The last one was `now`.
+    pub fn new(now: Instant) -> Self {
+        Self { last: now, commits: 0, pause: LOOK_SOON }
+    }
+
+    /// Counts commits that rang.
+    pub fn count(&mut self, commits: usize) {
+        self.commits += commits;
+    }
+
+    /// Whether to look `now`; the caller does.
+    pub fn due(&mut self, now: Instant) -> bool {
+        let elapsed = now.duration_since(self.last);
+        if self.commits < LOOK_COMMITS || elapsed < self.pause {
+            return false;
+        }
+        // Where so few commits took so long, the next hurry is a new one.
+        let slow = elapsed >= 2 * LOOK_LATE;
+        *self = Self {
+            last: now,
+            commits: 0,
+            pause: if slow { LOOK_SOON } else { LOOK_LATE.min(2 * self.pause) },
+        };
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn looks_for_waiting_writers_become_rarer_while_a_hurry_lasts() {
+        let begun = Instant::now();
+        let mut looks = Looks::new(begun);
+        let mut seen = Vec::new();
+        for tick in 1..=400 {
+            looks.count(2);
+            if looks.due(begun + Duration::from_millis(10 * tick)) {
+                seen.push(tick);
+            }
+        }
+        assert_eq!(seen, [10, 30, 70, 150, 250, 350]);
+        // Nine commits are not worth a look, however long they take; ten are, and what comes next is new.
+        let later = begun + Duration::from_secs(10);
+        looks = Looks { last: begun, commits: 9, pause: LOOK_LATE };
+        assert!(!looks.due(later));
+        looks.count(1);
+        assert!(looks.due(later));
+        looks.count(10);
+        assert!(!looks.due(later + LOOK_SOON / 2));
+        assert!(looks.due(later + LOOK_SOON));
+    }
 
     /// What is said of looks 10 ms apart that bring so many commits each.
     fn said(rate: &mut Rate, now: &mut Instant, looks: usize, commits: usize) -> Vec<Event> {

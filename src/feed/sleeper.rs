@@ -5,15 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::mode::{Event, Mode};
-use super::rate::{Rate, Thresholds};
+use super::rate::{Looks, Rate, Thresholds};
 use super::steps::{Step, Steps};
 use crate::pg::bell;
 use crate::pg::link::Link;
 use crate::words::{Result, Xid};
-
-/// How often it is looked whether writers wait for one another, and how many commits make that worth a look.
-const QUEUE_AGE: Duration = Duration::from_millis(100);
-const QUEUE_COMMITS: usize = 10;
 
 /// The listener's mode, and what its connection holds for it.
 #[derive(Debug)]
@@ -28,9 +24,8 @@ pub struct Sleeper {
     /// No writer that stayed silent has a larger transaction id.
     fence: Xid,
     rate: Rate,
-    /// When it last looked whether writers wait for one another, and the commits since.
-    queue_seen: Instant,
-    commits: usize,
+    /// When to look whether writers wait for one another.
+    looks: Looks,
 }
 
 impl Sleeper {
@@ -39,7 +34,7 @@ impl Sleeper {
         let now = Instant::now();
         let (heard, held) = (BTreeSet::new(), BTreeSet::new());
         let rate = Rate::new(thresholds, now);
-        Self { mode: Mode::default(), since: now, heard, held, fence: 0, rate, queue_seen: now, commits: 0 }
+        Self { mode: Mode::default(), since: now, heard, held, fence: 0, rate, looks: Looks::new(now) }
     }
 
     /// How it learns of commits.
@@ -116,7 +111,7 @@ impl Sleeper {
         if self.mode == Mode::Settling && xmin > self.fence {
             self.on(Event::Passed);
         }
-        self.commits += commits;
+        self.looks.count(commits);
         if let Some(event) = self.rate.count(commits, Instant::now()) {
             self.on(event);
         }
@@ -126,11 +121,7 @@ impl Sleeper {
     /// seldom that is: on a slow disk 32 writers that rang made 340 commits a second, and 2,500 silent.
     pub async fn look_after_writers(&mut self, link: &Link) -> Result<()> {
         let rings = !matches!(self.mode, Mode::Away | Mode::Pulling);
-        if !rings || self.commits < QUEUE_COMMITS || self.queue_seen.elapsed() < QUEUE_AGE {
-            return Ok(());
-        }
-        (self.commits, self.queue_seen) = (0, Instant::now());
-        if bell::waiting_to_ring(&link.client).await? > 1 {
+        if rings && self.looks.due(Instant::now()) && bell::waiting_to_ring(&link.client).await? > 1 {
             self.on(Event::Busy);
         }
         Ok(())
@@ -148,6 +139,7 @@ impl Sleeper {
         }
         if self.mode == Mode::Pulling {
             self.rate.start_over(Instant::now());
+            self.looks = Looks::new(Instant::now());
         }
         if self.mode == Mode::Pulling || before == Mode::Pulling {
             log::info!("commits are read in {} mode from now on", self.mode.word());

@@ -139,7 +139,6 @@ impl Subscription {
         self.cursor = self.position();
     }
 
-    /// The next thing to send; after `Reset` or `Unwatched`, none.
     /// Why the subscription ended without a last delivery; taken once.
     pub fn failure(&mut self) -> Option<Error> {
         self.failure.take()

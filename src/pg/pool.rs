@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config};
 
 use super::connect::Connector;
 use super::failure::Failure;
-use super::fault::pool_error;
+use super::fault::{database_error, pool_error};
 use super::link::Outlet;
 use super::statement::fill;
 use crate::words::{Error, Result};
@@ -95,8 +95,10 @@ impl Pool {
         self.options.statement
     }
 
-    /// Takes back a connection in the middle of something that nobody waits for any more: what it runs is cancelled,
-    /// what is open is undone. It keeps its place in the pool meanwhile, so there are never more than its size.
+    /// Ends a connection in the middle of something that nobody waits for any more: what it runs is cancelled, what is
+    /// open is undone. It keeps its place in the pool meanwhile, so there are never more than its size.
+    ///
+    /// It is not lent again: the server may act on a cancelling after it took it, when another request would be hit.
     pub(super) fn call_off(&self, lent: Lent) {
         let Ok(runtime) = Handle::try_current() else { return drop(Lent::take(lent)) };
         let connector = self.connector.clone();
@@ -104,13 +106,13 @@ impl Pool {
             let token = lent.cancel_token();
             let rest = async {
                 connector.cancel(&token).await?;
-                // Answered after all that was sent before. Should the cancelling come late, this is what it ends.
+                // Answered after all that was sent before.
                 lent.batch_execute(&fill(UNDO, &[])).await
             };
-            match timeout(REST, rest).await {
-                Ok(Ok(())) => drop(lent),
-                Ok(Err(_)) | Err(_) => drop(Lent::take(lent)),
+            if let Ok(Err(error)) = timeout(REST, rest).await {
+                log::debug!("{}", database_error("could not call off what a request ran", error).report());
             }
+            drop(Lent::take(lent));
         });
     }
 

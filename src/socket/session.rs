@@ -1,9 +1,9 @@
 //! One WebSocket: what is heard, what is told, and how it ends.
 //!
-//! One task per session, which sleeps while the feed hands its frames to the peer by itself (`outlet`). Everything that can happen to it is one source in `sources`, which polls only the
-//! source that woke it: pushing a frame does not touch the read side. Nothing is taken from any source while
-//! something waits to be written, so a client that does not read stops being read from, and its deliveries
-//! stay in the log.
+//! One task per session, which sleeps while the feed hands its frames to the peer by itself (`outlet`). Everything that
+//! can happen to it is one source in `sources`, which polls only the source that woke it: pushing a frame does not touch
+//! the read side. Nothing is taken from any source while something waits to be written, so a client that does not read
+//! stops being read from, and its deliveries stay in the log.
 
 mod following;
 

@@ -57,6 +57,13 @@ async fn psql_bulk_and_two_channels() {
     assert_eq!(ids(&orders.changes(1).await.0), ["1"]);
 }
 
+/// Frames that sessions of the server have taken, as `/stats` tells.
+async fn frames_taken(port: u16) -> u64 {
+    let stats = reqwest::get(format!("http://127.0.0.1:{port}/stats")).await.expect("an answer");
+    let stats: Value = stats.json().await.expect("JSON");
+    stats["frames"].as_u64().unwrap_or_else(|| panic!("no frames in {stats}"))
+}
+
 #[tokio::test]
 async fn who_reads_nothing_for_a_while_gets_every_frame_whole_and_in_order() {
     let (scratch, shop) = (Scratch::new("late"), shop().await);
@@ -68,6 +75,9 @@ async fn who_reads_nothing_for_a_while_gets_every_frame_whole_and_in_order() {
         shop.run(&format!("insert into orders values ({id}, repeat('x', 100000))")).await;
         quick.changes(1).await;
     }
+    // What the connection has no room for is not taken for it.
+    let frames = frames_taken(port).await;
+    assert!(frames < 290, "{frames} frames of two subscribers were taken, though one reads nothing");
     let (changes, _) = late.changes(150).await;
     let expected: Vec<String> = (0..150).map(|id| id.to_string()).collect();
     assert_eq!(ids(&changes), expected);

@@ -6,6 +6,7 @@ mod ends;
 mod events;
 mod frames;
 mod handshake;
+mod outlet;
 mod polls;
 mod server;
 mod topics;

@@ -7,7 +7,7 @@ import { element } from '../element.js';
 /**
  * One watched table, as `GET /channels` says it.
  * @typedef {{ channel: string, table: string, key: string[], version_column: string | null, omit: string[],
- *   notify: string, replica: boolean, may_unwatch: boolean }} Channel
+ *   as_text: string[], notify: string, replica: boolean, may_unwatch: boolean }} Channel
  */
 
 export class Channels {
@@ -63,16 +63,19 @@ export class Channels {
     const table = element('select', { id: 'watch-table' }, ...this.#tables.map((name) => element('option', {}, name)));
     const channel = element('input', { id: 'watch-channel', autocomplete: 'off', placeholder: 'as the table' });
     const omit = element('input', { id: 'watch-omit', autocomplete: 'off', placeholder: 'password_hash, salary' });
+    const asText = element('input', { id: 'watch-as-text', autocomplete: 'off', placeholder: 'amount, account_id' });
     const feedOnly = element('input', { type: 'checkbox', id: 'watch-feed-only' });
     this.#open('Watch a table', 'It gets triggers, and the columns version and last_synced_at where they are missing.', 'Watch', [
       element('label', { for: table.id }, 'Table'), table,
       element('label', { for: channel.id }, 'Channel'), channel,
       element('label', { for: omit.id }, 'Columns that never leave the database'), omit,
+      element('label', { for: asText.id }, 'Numbers sent as text, so that no digit is rounded'), asText,
       element('div', { class: 'check' }, feedOnly, element('label', { for: feedOnly.id }, 'Feed only: no version, no writes by REST')),
     ], () => this.#send('/channels', 'POST', {
       table: table.value,
       channel: channel.value.trim() || null,
-      omit: omit.value.split(',').map((name) => name.trim()).filter(Boolean),
+      omit: namesOf(omit),
+      as_text: namesOf(asText),
       feed_only: feedOnly.checked,
     }));
   }
@@ -123,13 +126,17 @@ export class Channels {
   }
 }
 
+/** Columns as somebody writes them, with commas. @param {HTMLInputElement} input */
+const namesOf = ({ value }) => value.split(',').map((name) => name.trim()).filter(Boolean);
+
 /** @param {Channel} channel */
-function told({ channel, table, key, version_column, omit, notify }) {
+function told({ channel, table, key, version_column, omit, as_text, notify }) {
   const parts = [
     table === channel ? null : table,
     `key ${key.join(', ')}`,
     version_column === null ? 'feed only' : null,
     omit.length > 0 ? `without ${omit.join(', ')}` : null,
+    as_text.length > 0 ? `${as_text.join(', ')} as text` : null,
     notify === 'auto' ? null : `rings ${notify}`,
   ];
   return parts.filter(Boolean).join(' · ');

@@ -151,6 +151,9 @@ test('refusals come back as letters with their reason, and hold up no other row'
   const at = await stage(t);
   await at.sql("insert into $T values ('mine', 'a', 1)");
   const mine = JSON.parse(await at.sql("select row_to_json($T) from $T"));
+  await at.sql(`create function ${at.name}_denied() returns trigger language plpgsql as $$ begin
+    raise exception using errcode = 'insufficient_privilege'; end $$;
+    create trigger denied before insert on $T for each row when (new.n = 403) execute function ${at.name}_denied()`);
   const told = [];
   const queue = at.queue({ onLetter: (letters) => told.push(...letters) });
   await queue.create(at.name, { id: 'check', n: 5000 });
@@ -160,15 +163,17 @@ test('refusals come back as letters with their reason, and hold up no other row'
   await queue.create('nothing-of-the-kind', { id: 'a' });
   await queue.create(at.name, { id: 'good' });
   await queue.patch(at.name, 'good', { n: 7 });
+  await queue.create(at.name, { id: 'denied', n: 403 });
   await at.sql("update $T set n = 9");
   wake({ name: at.name }, at.proxy);
   await at.sent(queue);
   const letters = await queue.letters();
   assert.deepEqual(letters.map(({ id, problem }) => [id, problem.code]),
-    [['check', 'constraint'], ['check', 'skipped'], ['column', 'unknown_column'], ['mine', 'conflict'], ['a', 'unknown_channel']]);
+    [['check', 'constraint'], ['check', 'skipped'], ['column', 'unknown_column'], ['mine', 'conflict'], ['a', 'unknown_channel'], ['denied', 'forbidden']]);
+  assert.ok(letters.every(({ attempts, problem }) => attempts === 0 && problem.detail), 'none was tried twice, and each says why');
   assert.equal(letters[1].because, letters[0].seq);
   assert.equal(letters[3].problem.current.n, 9);
-  assert.equal(told.length, 5);
+  assert.equal(told.length, 6);
   assert.equal(await at.sql("select string_agg(id || n, ' ' order by id) from $T"), 'good7 mine9');
 
   // Mended, and sent again with what hung on it.
@@ -177,9 +182,11 @@ test('refusals come back as letters with their reason, and hold up no other row'
   await queue.discard(letters[2].seq);
   await at.sql("alter table $T add colour text");
   await queue.discard(letters[4].seq);
+  await at.sql('drop trigger denied on $T');
+  await queue.resend(letters[5].seq);
   await until('no letters', async () => (await queue.letters()).length === 0);
   await at.sent(queue);
-  assert.equal(await at.sql("select string_agg(id || n || coalesce(body, ''), ' ' order by id) from $T"), 'check5x good7 mine2a');
+  assert.equal(await at.sql("select string_agg(id || n || coalesce(body, ''), ' ' order by id) from $T"), 'check5x denied403 good7 mine2a');
 });
 
 test('a second edit sent later than the first is based on what the first left', async (t) => {

@@ -94,7 +94,7 @@ async fn a_writer_between_lock_and_fence_rings() {
     };
     let (mut reader, ()) = tokio::join!(Reader::open(&feed, "orders", start), writes);
     reader.until(1).await;
-    super::soon(async {
+    soon(async {
         while feed.stats().bells.get() != 1 {
             tokio::task::yield_now().await
         }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 use rowbell::auth::Door;
-use rowbell::feed::{Start, Stats};
+use rowbell::feed::{Sink, Start, Stats};
 use rowbell::socket::{Database, Edge, Look, News, Probe, Topics, guarded, routes, serve};
 use rowbell::words::{
     Cursor, Error, FeedConfig, KeeperConfig, Origin, RestConfig, Result, ServeConfig, Snapshot, Topic,
@@ -42,6 +42,8 @@ pub struct Asked {
     pub topic: String,
     pub start: Start,
     pub news: mpsc::Sender<News>,
+    /// The session's shorter way for frames; an event stream has none.
+    pub sink: Option<Arc<dyn Sink>>,
 }
 
 impl Asked {
@@ -52,6 +54,11 @@ impl Asked {
     /// Waits until the session has dropped it.
     pub async fn given_up(&self) {
         soon(self.news.closed()).await;
+    }
+
+    /// Hands a frame over on the spot, as the feed does; true when it was taken.
+    pub fn hand(&self, frame: &Bytes) -> bool {
+        self.sink.as_ref().expect("a session on a WebSocket").take(frame)
     }
 }
 
@@ -97,11 +104,21 @@ struct PlayedFeed {
     looked: mpsc::UnboundedSender<Looked>,
 }
 
+impl PlayedFeed {
+    fn ask(&self, topic: &Topic, start: Start, sink: Option<Arc<dyn Sink>>) -> BoxStream<'static, News> {
+        let (news, told) = queue();
+        let _ = self.asked.send(Asked { topic: topic.text().to_owned(), start, news, sink });
+        told
+    }
+}
+
 impl Topics for PlayedFeed {
     fn follow(&self, topic: Topic, start: Start) -> BoxStream<'static, News> {
-        let (news, told) = queue();
-        let _ = self.asked.send(Asked { topic: topic.text().to_owned(), start, news });
-        told
+        self.ask(&topic, start, None)
+    }
+
+    fn follow_into(&self, topic: Topic, start: Start, sink: Arc<dyn Sink>) -> BoxStream<'static, News> {
+        self.ask(&topic, start, Some(sink))
     }
 
     fn poll(&self, topic: Topic, since: Cursor, changes: u32) -> BoxFuture<'static, Look> {

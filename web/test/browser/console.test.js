@@ -107,7 +107,7 @@ test('a topic is tried: its rows, its commits, and what the server says of a wro
 });
 
 test('tables are watched and unwatched', async (t) => {
-  await server.sql('create table plain (id int primary key, password_hash text); create table keyless (id int)');
+  await server.sql('create table plain (id int primary key, password_hash text, amount numeric, account bigint); create table keyless (id int)');
   const page = await open(t, await browse(t), server.url, { expected: [/status of 422/] });
   await page.getByRole('button', { name: 'Watch a table…' }).click();
   const dialog = page.getByRole('dialog', { name: 'Watch a table' });
@@ -117,13 +117,15 @@ test('tables are watched and unwatched', async (t) => {
   await dialog.getByRole('alert').filter({ hasText: 'Not A Name' }).waitFor();
   await dialog.getByLabel('Channel').fill('simple');
   await dialog.getByLabel('Columns that never').fill('password_hash');
+  await dialog.getByLabel('Numbers sent as text').fill('amount, account');
   await dialog.getByRole('button', { name: 'Watch' }).click();
-  await page.getByText('without password_hash').waitFor();
-  assert.equal(await server.sql("select omit from rowbell.channel where channel = 'simple'"), '{password_hash}');
+  await page.getByText('without password_hash · amount, account as text').waitFor();
+  assert.equal(await server.sql("select omit, as_text from rowbell.channel where channel = 'simple'"), '{password_hash}|{amount,account}');
   await until('the new channel to be followed', async () => {
-    await server.sql("insert into plain select coalesce(max(id), 0) + 1, 'secret' from plain");
+    await server.sql("insert into plain select coalesce(max(id), 0) + 1, 'secret', 0.10, 9007199254740993 from plain");
     return (await page.locator('#stream').getByText('simple').count()) > 0;
   });
+  await page.locator('#stream').getByText('9007199254740993').first().waitFor();
   await page.getByRole('button', { name: 'Unwatch simple' }).click();
   await page.getByRole('dialog', { name: 'Unwatch simple?' }).getByRole('button', { name: 'Unwatch' }).click();
   await until('the channel to go', async () => (await page.locator('#channel-list').getByText('simple').count()) === 0);

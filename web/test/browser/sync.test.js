@@ -48,6 +48,34 @@ test('two tabs and two browsers, offline with writes on both sides, then in sync
   for (const tab of tabs) assert.deepEqual(await tab.evaluate(() => globalThis.queue.letters()), []);
 });
 
+test('one tab sends, the others wait for their turn, and the next one takes it when that closes', async (t) => {
+  const at = await stage(t);
+  const context = await at.context();
+  const tabs = [await at.tab(context), await at.tab(context)];
+  const sent = tabs.map((tab) => {
+    const batches = [];
+    tab.on('request', (request) => request.method() === 'POST' && batches.push(request.url()));
+    return batches;
+  });
+  const state = (tab) => tab.evaluate(() => globalThis.queue.state);
+  const holding = server.session();
+  t.after(() => holding.end());
+  holding.write(`begin; lock table ${at.name} in share mode;\n`);
+  await until('the table to be held', async () => (await at.sql("select count(*) from pg_locks where mode = 'ShareLock' and relation = '$T'::regclass")) === '1');
+  await tabs[0].evaluate((name) => globalThis.queue.create(name, { id: 'a', n: 1 }), at.name);
+  await until('the first to send', () => sent[0].length === 1);
+  await tabs[1].evaluate((name) => globalThis.queue.create(name, { id: 'b', n: 2 }), at.name);
+  await until('the second to want to', async () => (await state(tabs[1])) !== 'idle');
+  for (let look = 0; look < 10; look++) assert.equal(await state(tabs[1]), 'blocked');
+  assert.deepEqual(sent.map(({ length }) => length), [1, 0]);
+  await tabs[0].close();
+  await until('the second to send', () => sent[1].length > 0);
+  holding.write('commit;\n');
+  await agree(at, [tabs[1]]);
+  assert.deepEqual(await at.truth(), { a: 1, b: 2 });
+  assert.equal(await twice(at), '0');
+});
+
 test('a tab that crashes while it sends: every write lands once', async (t) => {
   const at = await stage(t);
   const context = await at.context();
