@@ -161,11 +161,11 @@ export class Proxy {
       this.connections += 1;
       if (this.#isDown) return near.destroy();
       const far = net.connect(to(), '127.0.0.1');
-      const pair = { near, far };
+      const pair = { near, far, isStranded: false };
       this.#pairs.add(pair);
       const forget = () => (this.#pairs.delete(pair), near.destroy(), far.destroy());
-      near.on('data', (data) => this.#pass(data, far, 'request')).on('close', forget).on('error', forget);
-      far.on('data', (data) => this.#pass(data, near, 'answer')).on('close', forget).on('error', forget);
+      near.on('data', (data) => pair.isStranded || this.#pass(data, far, 'request')).on('close', forget).on('error', forget);
+      far.on('data', (data) => pair.isStranded || this.#pass(data, near, 'answer')).on('close', forget).on('error', forget);
     });
   }
 
@@ -186,6 +186,11 @@ export class Proxy {
   /** Takes bytes and forgets them, both ways. */
   silence() {
     this.#isSilent = true;
+  }
+
+  /** Forgets the connections there are, without their ends hearing of it, as a network does while a machine sleeps. */
+  strand() {
+    for (const pair of this.#pairs) pair.isStranded = true;
   }
 
   /** Breaks every connection and refuses new ones. */

@@ -1,4 +1,4 @@
-// In a real Chromium: tabs, browsers, crashes, frozen timers, other origins.
+// In a real Chromium: tabs, browsers, crashes, sleep, other origins.
 
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
@@ -127,21 +127,29 @@ test('a server that is killed in the middle of a batch: every write lands once',
   assert.ok(replayed >= landed, `${replayed} of ${landed} had landed`);
 });
 
-test('timers that were frozen, and a network that went silent meanwhile', async (t) => {
+test('a laptop that slept, and a network that forgot it meanwhile', async (t) => {
   const at = await stage(t);
-  const context = await at.context();
-  const tab = await at.tab(context);
+  // A browser of its own, all of whose processes stand still: no timer fires and no event comes, as in sleep.
+  const laptop = await launch();
+  t.after(() => laptop.close());
+  const tab = await at.tab(await at.context(laptop));
   await agree(at, [tab]);
-  const cdp = await context.newCDPSession(tab);
-  await cdp.send('Page.setWebLifecycleState', { state: 'frozen' });
-  at.proxy.silence();
-  await at.sql("insert into $T values ('a', 'x', 1)");
-  await cdp.send('Page.setWebLifecycleState', { state: 'active' });
-  // The connection looks open and is dead; coming back asks, hears nothing, and makes another.
+  const { processInfo } = await (await laptop.newBrowserCDPSession()).send('SystemInfo.getProcessInfo');
+  const signal = (name) => processInfo.forEach(({ id }) => process.kill(id, name));
   const made = at.proxy.connections;
+  signal('SIGSTOP');
+  at.proxy.strand();
+  await at.sql("insert into $T values ('a', 'x', 1)");
+  // Longer than three looks of the client at its clock.
+  await new Promise((done) => setTimeout(done, 16_000));
+  signal('SIGCONT');
+  const woke = performance.now();
+  // The connection looks open and is dead; a look at the clock asks, hears nothing, and makes another.
   await until('another connection', () => at.proxy.connections > made);
-  at.proxy.up();
+  const seconds = (performance.now() - woke) / 1000;
   await agree(at, [tab]);
+  // By the heartbeat alone it would be 25 s from the last frame on, and another 5 for the answer to a ping.
+  assert.ok(seconds < 12, `noticed only after ${seconds} s`);
 });
 
 test('a page whose network comes back is live at once', async (t) => {
