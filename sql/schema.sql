@@ -163,8 +163,7 @@ begin
         return;
     end if;
     if octet_length(version_column) not between 1 and 63 or version_column = 'last_synced_at' then
-        perform rowbell.refuse(format('%L cannot be the version''s column', left(version_column, 100)),
-            'choose a name of 1 to 63 bytes other than last_synced_at');
+        perform rowbell.refuse(format('%L cannot be the version''s column', left(version_column, 100)), 'choose a name of 1 to 63 bytes');
     end if;
     select * into a from pg_attribute x where x.attrelid = relation and x.attname = version_column and not x.attisdropped;
     if found and (a.attnum < 0 or a.atttypid <> 'int8'::regtype or a.attgenerated <> '' or a.attidentity <> ''
@@ -534,7 +533,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION rowbell.lock_briefly(relation regclass) IS 'Takes the table lock without making writers queue behind it for longer than 100 ms at a time.';
+COMMENT ON FUNCTION rowbell.lock_briefly(relation regclass) IS 'Takes the table lock; writers queue behind it for 100 ms at a time at most.';
 
 CREATE FUNCTION rowbell.omitted(w rowbell.watched) RETURNS text[]
     LANGUAGE sql STABLE

@@ -53,8 +53,7 @@ begin
         hint = 'end that transaction, or try again when it is done';
 end
 $$;
-comment on function rowbell.lock_briefly(regclass) is
-    'Takes the table lock without making writers queue behind it for longer than 100 ms at a time.';
+comment on function rowbell.lock_briefly(regclass) is 'Takes the table lock; writers queue behind it for 100 ms at a time at most.';
 
 create function rowbell.check_watchable(relation regclass) returns void
     language plpgsql
@@ -131,8 +130,7 @@ begin
         return;
     end if;
     if octet_length(version_column) not between 1 and 63 or version_column = 'last_synced_at' then
-        perform rowbell.refuse(format('%L cannot be the version''s column', left(version_column, 100)),
-            'choose a name of 1 to 63 bytes other than last_synced_at');
+        perform rowbell.refuse(format('%L cannot be the version''s column', left(version_column, 100)), 'choose a name of 1 to 63 bytes');
     end if;
     select * into a from pg_attribute x where x.attrelid = relation and x.attname = version_column and not x.attisdropped;
     if found and (a.attnum < 0 or a.atttypid <> 'int8'::regtype or a.attgenerated <> '' or a.attidentity <> ''
