@@ -38,7 +38,7 @@ fn until(feed: &Feed, mode: Mode) -> impl Future<Output = ()> {
 /// Waits until a node sleeps. Tests beside this one hold transactions of their own open, which may keep it until its next
 /// look; so it is made to look, without a bell.
 #[track_caller]
-fn asleep<'a>(shop: &'a Database, feed: &'a Feed) -> impl Future<Output = ()> + 'a {
+pub fn asleep<'a>(shop: &'a Database, feed: &'a Feed) -> impl Future<Output = ()> + 'a {
     let line = std::panic::Location::caller();
     soon_at(line, async move {
         while feed.stats().mode.get() != Mode::Asleep {

@@ -15,6 +15,7 @@ use rowbell::pg::retention::{floor, keep_for, retention};
 use rowbell::words::frame::ResetReason;
 use rowbell::words::{Cursor, FeedConfig, Topic};
 
+use crate::bell::asleep;
 use crate::support::cluster::fast_options;
 use crate::support::database::Database;
 use crate::support::feed::{Reader, RunningFeed};
@@ -217,6 +218,7 @@ async fn a_listener_that_was_away_while_its_log_was_dropped_starts_everybody_ove
     let config = FeedConfig { heartbeat_drain: HOUR, ..FeedConfig::default() };
     let feed = RunningFeed::new(&database.connector, config);
     let mut reader = Reader::open(&feed, "orders", Start::Now).await;
+    asleep(&database, &feed).await;
     // Without a bell the feed does not look.
     database.run("alter table orders disable trigger \"!rowbell_log\"").await;
     database
