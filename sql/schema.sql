@@ -229,6 +229,19 @@ $$;
 
 COMMENT ON FUNCTION rowbell.check_watchable(relation regclass) IS 'Refuses, with a reason and a way out, what cannot be a channel.';
 
+CREATE FUNCTION rowbell.columns_now(relation regclass, names text[], numbers smallint[]) RETURNS TABLE(number smallint, name text, type oid)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT a.attnum,
+     (a.attname)::text AS attname,
+     a.atttypid
+    FROM pg_attribute a
+   WHERE ((a.attrelid = (columns_now.relation)::oid) AND (NOT a.attisdropped) AND ((a.attnum = ANY (columns_now.numbers)) OR (a.attname = ANY (columns_now.names))));
+END;
+
+COMMENT ON FUNCTION rowbell.columns_now(relation regclass, names text[], numbers smallint[]) IS 'Columns chosen by name when they had these numbers, by the names they have now.';
+
 CREATE FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -538,7 +551,7 @@ COMMENT ON FUNCTION rowbell.lock_briefly(relation regclass) IS 'Takes the table 
 CREATE FUNCTION rowbell.omitted(w rowbell.watched) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT COALESCE(array_agg((a.attname)::text ORDER BY a.attnum), '{}'::text[]) AS "coalesce" FROM pg_attribute a WHERE ((a.attrelid = ((omitted.w).relation)::oid) AND (NOT a.attisdropped) AND ((a.attnum = ANY ((omitted.w).omit_numbers)) OR (a.attname = ANY ((omitted.w).omit)))));
+    RETURN (SELECT COALESCE(array_agg(c.name ORDER BY c.number), '{}'::text[]) AS "coalesce" FROM rowbell.columns_now((omitted.w).relation, (omitted.w).omit, (omitted.w).omit_numbers) c(number, name, type));
 
 COMMENT ON FUNCTION rowbell.omitted(w rowbell.watched) IS 'The columns left out, by the names they have now.';
 
@@ -554,7 +567,7 @@ COMMENT ON FUNCTION rowbell.ring_statement(w rowbell.watched) IS 'What a trigger
 CREATE FUNCTION rowbell.sent_as_text(w rowbell.watched) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT COALESCE(array_agg((a.attname)::text ORDER BY a.attnum), '{}'::text[]) AS "coalesce" FROM pg_attribute a WHERE ((a.attrelid = ((sent_as_text.w).relation)::oid) AND (NOT a.attisdropped) AND ((a.attnum = ANY ((sent_as_text.w).as_text_numbers)) OR (a.attname = ANY ((sent_as_text.w).as_text))) AND (rowbell.text_form(a.atttypid) IS NOT NULL)));
+    RETURN (SELECT COALESCE(array_agg(c.name ORDER BY c.number), '{}'::text[]) AS "coalesce" FROM rowbell.columns_now((sent_as_text.w).relation, (sent_as_text.w).as_text, (sent_as_text.w).as_text_numbers) c(number, name, type) WHERE (rowbell.text_form(c.type) IS NOT NULL));
 
 COMMENT ON FUNCTION rowbell.sent_as_text(w rowbell.watched) IS 'The columns that are sent as text, by the names they have now; one that holds no numbers any more is not among them.';
 
@@ -1641,6 +1654,8 @@ REVOKE ALL ON FUNCTION rowbell.channel_name("table" regclass, wanted text) FROM 
 REVOKE ALL ON FUNCTION rowbell.check_columns(relation regclass, omit text[], version_column text, as_text text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.check_watchable(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.columns_now(relation regclass, names text[], numbers smallint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) FROM PUBLIC;
 

@@ -36,14 +36,24 @@ comment on column rowbell.watched.as_text is 'Columns of numbers that are sent a
 comment on column rowbell.watched.as_text_numbers is 'The same columns by number: a renamed column is sent as before.';
 comment on column rowbell.watched.added_columns is 'What watch added to the table, and unwatch takes away again.';
 
+create function rowbell.columns_now(relation regclass, names text[], numbers smallint[])
+    returns table (number smallint, name text, type oid)
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    select a.attnum, a.attname::text, a.atttypid
+    from pg_attribute a
+    where a.attrelid = relation and not a.attisdropped and (a.attnum = any (numbers) or a.attname = any (names));
+end;
+comment on function rowbell.columns_now(regclass, text[], smallint[]) is
+    'Columns chosen by name when they had these numbers, by the names they have now.';
+
 create function rowbell.omitted(w rowbell.watched) returns text[]
     language sql stable
     set search_path = pg_catalog, pg_temp
     return (
-        select coalesce(array_agg(a.attname::text order by a.attnum), '{}')
-        from pg_attribute a
-        where a.attrelid = w.relation and not a.attisdropped
-            and (a.attnum = any (w.omit_numbers) or a.attname = any (w.omit))
+        select coalesce(array_agg(c.name order by c.number), '{}')
+        from rowbell.columns_now(w.relation, w.omit, w.omit_numbers) c
     );
 comment on function rowbell.omitted(rowbell.watched) is 'The columns left out, by the names they have now.';
 
@@ -71,11 +81,9 @@ create function rowbell.sent_as_text(w rowbell.watched) returns text[]
     language sql stable
     set search_path = pg_catalog, pg_temp
     return (
-        select coalesce(array_agg(a.attname::text order by a.attnum), '{}')
-        from pg_attribute a
-        where a.attrelid = w.relation and not a.attisdropped
-            and (a.attnum = any (w.as_text_numbers) or a.attname = any (w.as_text))
-            and rowbell.text_form(a.atttypid) is not null
+        select coalesce(array_agg(c.name order by c.number), '{}')
+        from rowbell.columns_now(w.relation, w.as_text, w.as_text_numbers) c
+        where rowbell.text_form(c.type) is not null
     );
 comment on function rowbell.sent_as_text(rowbell.watched) is
     'The columns that are sent as text, by the names they have now; one that holds no numbers any more is not among them.';
