@@ -44,10 +44,6 @@ export class Line {
     return this.connection.isLive;
   }
 
-  get isEmpty() {
-    return this.#topics.size === 0;
-  }
-
   /** True when another subscription of that topic must go elsewhere. @param {string} topic */
   holds(topic) {
     return this.#topics.has(topic);
