@@ -1,6 +1,12 @@
 -- Generated from the migrations; dumped by PostgreSQL 15, by ROWBELL_UPDATE_SCHEMA=1 cargo test --test it schema
 CREATE SCHEMA rowbell;
 
+CREATE FUNCTION rowbell.actor() RETURNS text
+    LANGUAGE sql STABLE
+    RETURN NULLIF(current_setting('rowbell.actor'::text, true), ''::text);
+
+COMMENT ON FUNCTION rowbell.actor() IS 'Who writes, if the transaction says so.';
+
 CREATE FUNCTION rowbell.add_columns(relation regclass, version_column text) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -111,6 +117,12 @@ CREATE FUNCTION rowbell.blockers(relation regclass) RETURNS text
     RETURN (SELECT string_agg(DISTINCT format('pid %s (%s%s%s)'::text, l.pid, COALESCE(('user '::text || (a.usename)::text), 'unknown user'::text), COALESCE((', '::text || NULLIF(a.application_name, ''::text)), ''::text), COALESCE((', '::text || a.state), ''::text)), ', '::text) AS string_agg FROM (pg_locks l LEFT JOIN pg_stat_activity a ON ((a.pid = l.pid))) WHERE (l.granted AND (l.pid <> pg_backend_pid()) AND (l.database = (SELECT d.oid FROM pg_database d WHERE (d.datname = current_database()))) AND (l.relation IN (SELECT t.relid FROM pg_partition_tree((l.relation)::regclass) t(relid, parentrelid, isleaf, level) UNION ALL SELECT l.relation))));
 
 COMMENT ON FUNCTION rowbell.blockers(relation regclass) IS 'Who holds a lock on the table or a partition of it, for a message to people.';
+
+CREATE FUNCTION rowbell.branch() RETURNS text
+    LANGUAGE sql STABLE
+    RETURN NULLIF(current_setting('rowbell.branch'::text, true), ''::text);
+
+COMMENT ON FUNCTION rowbell.branch() IS 'From which branch office, if the transaction says so.';
 
 CREATE FUNCTION rowbell.channel_name("table" regclass, wanted text) RETURNS text
     LANGUAGE plpgsql
@@ -275,6 +287,12 @@ $$;
 
 COMMENT ON FUNCTION rowbell.detach(w rowbell.watched) IS 'Removes triggers, functions and the record of one watch; columns stay.';
 
+CREATE FUNCTION rowbell.differs(a text, b text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (a IS DISTINCT FROM b);
+
+COMMENT ON FUNCTION rowbell.differs(a text, b text) IS 'Whether two keys are not the same.';
+
 CREATE FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -329,6 +347,12 @@ $$;
 
 COMMENT ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) IS 'Empties a leaf if all of it is older than that and nobody is at it; floor and emptying are one transaction. Outcomes: empty, current (it takes rows now), young, busy, emptied.';
 
+CREATE FUNCTION rowbell.fitting(image json) RETURNS json
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN (octet_length((image)::text) <= 1048576) THEN image ELSE NULL::json END;
+
+COMMENT ON FUNCTION rowbell.fitting(image json) IS 'The image, if it is not too large for the log.';
+
 CREATE FUNCTION rowbell.learn_generation() RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -357,9 +381,9 @@ CREATE TABLE rowbell.sync_log (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -445,12 +469,107 @@ CREATE FUNCTION rowbell.text_form(type oid) RETURNS text
 
 COMMENT ON FUNCTION rowbell.text_form(type oid) IS 'What a type is cast to so that its numbers travel as text: text, text[] of their arrays, null where it holds no numbers.';
 
-CREATE FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[], as_text text[]) RETURNS text
+CREATE FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT CASE WHEN (cardinality((image_expression.omit || image_expression.as_text)) = 0) THEN format('row_to_json(%s)'::text, image_expression.record_name) ELSE format('(select row_to_json(ctid) from (select %s) ctid)'::text, string_agg(format(CASE WHEN (a.attname = ANY (image_expression.as_text)) THEN '%1$s.%2$I::%3$s as %2$I'::text ELSE '%1$s.%2$I'::text END, image_expression.record_name, a.attname, rowbell.text_form(a.atttypid)), ', '::text ORDER BY a.attnum)) END AS format FROM pg_attribute a WHERE ((a.attrelid = (image_expression.relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attname <> ALL (image_expression.omit))));
+    RETURN (SELECT CASE WHEN (cardinality(key_expression.key_columns) > 1) THEN (('pg_catalog.concat(''['', '::text || string_agg(format('pg_catalog.to_json(%s.%I%s)::pg_catalog.text'::text, key_expression.record_name, a.attname, CASE WHEN (a.attname = ANY (key_expression.as_text)) THEN ('::pg_catalog.'::text || rowbell.text_form(a.atttypid)) ELSE NULL::text END), ', '','', '::text ORDER BY k.place)) || ', '']'')'::text) WHEN bool_and((a.atttypid = ANY (ARRAY[('uuid'::regtype)::oid, ('text'::regtype)::oid, ('bigint'::regtype)::oid, ('integer'::regtype)::oid, ('smallint'::regtype)::oid]))) THEN string_agg(format('%s.%I::pg_catalog.text'::text, key_expression.record_name, a.attname), ''::text) ELSE string_agg(format('pg_catalog.to_json(%s.%I) operator(pg_catalog.#>>) ''{}'''::text, key_expression.record_name, a.attname), ''::text) END AS string_agg FROM (unnest(key_expression.key_columns) WITH ORDINALITY k(name, place) JOIN pg_attribute a ON (((a.attrelid = (key_expression.relation)::oid) AND (a.attname = k.name)))));
 
-COMMENT ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[], as_text text[]) IS 'SQL text for the image of NEW or OLD.';
+COMMENT ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) IS 'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
+
+CREATE FUNCTION rowbell.sent_as_text(w rowbell.watched) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT COALESCE(array_agg(c.name ORDER BY c.number), '{}'::text[]) AS "coalesce" FROM rowbell.columns_now((sent_as_text.w).relation, (sent_as_text.w).as_text, (sent_as_text.w).as_text_numbers) c(number, name, type) WHERE (rowbell.text_form(c.type) IS NOT NULL));
+
+COMMENT ON FUNCTION rowbell.sent_as_text(w rowbell.watched) IS 'The columns that are sent as text, by the names they have now; one that holds no numbers any more is not among them.';
+
+CREATE FUNCTION rowbell.id_expression(w rowbell.watched, record_name text, image_name text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT CASE WHEN bool_and((a.atttypid = ANY ((ARRAY['uuid'::regtype, 'text'::regtype, 'character varying'::regtype, 'character'::regtype, 'smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype, 'boolean'::regtype, 'date'::regtype, 'timestamp without time zone'::regtype])::oid[]))) THEN rowbell.key_expression((id_expression.w).relation, id_expression.record_name, (id_expression.w).key_columns, rowbell.sent_as_text(id_expression.w)) ELSE format('rowbell.id_in(%s, %L)'::text, id_expression.image_name, (id_expression.w).key_columns) END AS format FROM pg_attribute a WHERE ((a.attrelid = ((id_expression.w).relation)::oid) AND (a.attname = ANY ((id_expression.w).key_columns))));
+
+COMMENT ON FUNCTION rowbell.id_expression(w rowbell.watched, record_name text, image_name text) IS 'SQL text for the id of NEW or OLD, of which the image is made.';
+
+CREATE FUNCTION rowbell.id_in(image json, key_columns text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN CASE cardinality(key_columns) WHEN 1 THEN (image ->> (key_columns)[1]) ELSE (SELECT (('['::text || string_agg(((id_in.image -> k.name))::text, ','::text ORDER BY k.place)) || ']'::text) FROM unnest(id_in.key_columns) WITH ORDINALITY k(name, place)) END;
+
+COMMENT ON FUNCTION rowbell.id_in(image json, key_columns text[]) IS 'The id as it stands in a row''s JSON.';
+
+CREATE FUNCTION rowbell.omitted(w rowbell.watched) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN (SELECT COALESCE(array_agg(c.name ORDER BY c.number), '{}'::text[]) AS "coalesce" FROM rowbell.columns_now((omitted.w).relation, (omitted.w).omit, (omitted.w).omit_numbers) c(number, name, type));
+
+COMMENT ON FUNCTION rowbell.omitted(w rowbell.watched) IS 'The columns left out, by the names they have now.';
+
+CREATE FUNCTION rowbell.image_expression(w rowbell.watched, record_name text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH shown AS (
+          SELECT a.attnum AS place,
+                 CASE
+                     WHEN (NOT (a.attname = ANY (rowbell.sent_as_text(image_expression.w)))) THEN format('%s.%I'::text, image_expression.record_name, a.attname)
+                     WHEN (a.atttypid = ANY ((ARRAY['smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype])::oid[])) THEN format('%1$s.%2$I::pg_catalog.%3$s as %2$I'::text, image_expression.record_name, a.attname, rowbell.text_form(a.atttypid))
+                     ELSE format('rowbell.pinned_text(%1$s.%2$I)::pg_catalog.%3$s as %2$I'::text, image_expression.record_name, a.attname, rowbell.text_form(a.atttypid))
+                 END AS expression
+            FROM pg_attribute a
+           WHERE ((a.attrelid = ((image_expression.w).relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attname <> ALL (rowbell.omitted(image_expression.w))))
+         ), made AS (
+          SELECT format('case when rowbell.tells_alike(%L, %L::pg_catalog.regclass) then pg_catalog.row_to_json(%3$s) else rowbell.pinned_image(%3$s) end'::text, (image_expression.w).channel, ((image_expression.w).relation)::oid, source.name) AS expression,
+             source.is_whole
+            FROM ( SELECT (cardinality((rowbell.omitted(image_expression.w) || rowbell.sent_as_text(image_expression.w))) = 0) AS "?column?",
+                         CASE
+                             WHEN (cardinality((rowbell.omitted(image_expression.w) || rowbell.sent_as_text(image_expression.w))) = 0) THEN image_expression.record_name
+                             ELSE 'ctid'::text
+                         END AS "case") source(is_whole, name)
+         )
+  SELECT
+         CASE
+             WHEN m.is_whole THEN m.expression
+             ELSE format('(select %s from (select %s) ctid)'::text, m.expression, ( SELECT string_agg(s.expression, ', '::text ORDER BY s.place) AS string_agg
+                FROM shown s))
+         END AS format
+    FROM made m;
+END;
+
+COMMENT ON FUNCTION rowbell.image_expression(w rowbell.watched, record_name text) IS 'SQL text for the image of NEW or OLD.';
+
+CREATE FUNCTION rowbell.types_now(relation regclass) RETURNS SETOF text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT m.type[1] AS type
+    FROM regexp_matches("substring"((table_to_xmlschema(types_now.relation, false, false, ''::text))::text, '<xsd:complexType name="RowType.*?</xsd:complexType>'::text), 'type="([^"]*)"'::text, 'g'::text) m(type);
+END;
+
+COMMENT ON FUNCTION rowbell.types_now(relation regclass) IS 'What types the columns have this moment, by their names in XML schemas: the one answer that comes from no snapshot.';
+
+CREATE FUNCTION rowbell.image_needs(channel text, relation regclass, need text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (NOT (EXISTS ( SELECT
+                FROM rowbell.watched w
+               WHERE ((w.channel = image_needs.channel) AND ((w.relation)::oid = (image_needs.relation)::oid))))) THEN true
+             ELSE (EXISTS ( SELECT
+                FROM (rowbell.types_now(image_needs.relation) t(type)
+                  LEFT JOIN ( VALUES ('TIMESTAMP_WTZ'::text,'timezone'::text), ('REAL'::text,'extra_float_digits'::text), ('DOUBLE'::text,'extra_float_digits'::text), (format('UDT.%s.pg_catalog.bytea'::text, current_database()),'bytea_output'::text)) s(type, setting) ON ((s.type = t.type)))
+               WHERE ((COALESCE(s.setting, 'other'::text) = image_needs.need) AND (t.type <> ALL (ARRAY['SMALLINT'::text, 'INTEGER'::text, 'BIGINT'::text, 'NUMERIC'::text, 'BOOLEAN'::text, 'CHAR'::text, 'VARCHAR'::text, 'DATE'::text, 'TIME'::text, 'TIMESTAMP'::text])) AND (NOT (t.type IN ( SELECT format('UDT.%s.pg_catalog.%s'::text, current_database(), plain.name) AS format
+                        FROM unnest('{text,uuid,json,jsonb,name,oid,inet,cidr,macaddr,bit,varbit,_int2,_int4,_int8,_numeric,_bool,_text,_varchar,_uuid,_date}'::text[]) plain(name)
+                     UNION ALL
+                      SELECT format('UDT.%s.%s.%s'::text, current_database(), n.nspname, e.typname) AS format
+                        FROM (pg_type e
+                          JOIN pg_namespace n ON ((n.oid = e.typnamespace)))
+                       WHERE (e.typtype = 'e'::"char")))))))
+         END AS "exists";
+END;
+
+COMMENT ON FUNCTION rowbell.image_needs(channel text, relation regclass, need text) IS 'Whether a row''s text depends on a setting (timezone, extra_float_digits, bytea_output) or on anything else (other). Immutable, so that a plan has the answer instead of the question: PostgreSQL plans anew when the table is altered.';
 
 CREATE FUNCTION rowbell.install() RETURNS bigint
     LANGUAGE plpgsql
@@ -516,13 +635,6 @@ CREATE FUNCTION rowbell.key_columns(relation regclass) RETURNS text[]
 
 COMMENT ON FUNCTION rowbell.key_columns(relation regclass) IS 'The columns of the primary key, in key order; null where there is none.';
 
-CREATE FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT CASE WHEN (cardinality(key_expression.key_columns) > 1) THEN (('''['' || '::text || string_agg(format('to_json(%s.%I%s)::text'::text, key_expression.record_name, a.attname, CASE WHEN (a.attname = ANY (key_expression.as_text)) THEN ('::'::text || rowbell.text_form(a.atttypid)) ELSE NULL::text END), ' || '','' || '::text ORDER BY k.place)) || ' || '']'''::text) WHEN bool_and((a.atttypid = ANY (ARRAY[('uuid'::regtype)::oid, ('text'::regtype)::oid, ('bigint'::regtype)::oid, ('integer'::regtype)::oid, ('smallint'::regtype)::oid]))) THEN string_agg(format('%s.%I::text'::text, key_expression.record_name, a.attname), ''::text) ELSE string_agg(format('to_json(%s.%I) #>> ''{}'''::text, key_expression.record_name, a.attname), ''::text) END AS string_agg FROM (unnest(key_expression.key_columns) WITH ORDINALITY k(name, place) JOIN pg_attribute a ON (((a.attrelid = (key_expression.relation)::oid) AND (a.attname = k.name)))));
-
-COMMENT ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) IS 'SQL text for the id of NEW or OLD, equal to how the key stands in the row''s JSON.';
-
 CREATE FUNCTION rowbell.lock_briefly(relation regclass) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -548,28 +660,14 @@ $$;
 
 COMMENT ON FUNCTION rowbell.lock_briefly(relation regclass) IS 'Takes the table lock; writers queue behind it for 100 ms at a time at most.';
 
-CREATE FUNCTION rowbell.omitted(w rowbell.watched) RETURNS text[]
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT COALESCE(array_agg(c.name ORDER BY c.number), '{}'::text[]) AS "coalesce" FROM rowbell.columns_now((omitted.w).relation, (omitted.w).omit, (omitted.w).omit_numbers) c(number, name, type));
-
-COMMENT ON FUNCTION rowbell.omitted(w rowbell.watched) IS 'The columns left out, by the names they have now.';
-
 CREATE FUNCTION rowbell.ring_statement(w rowbell.watched) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN CASE (w).notify WHEN 'never'::text THEN ''::text WHEN 'always'::text THEN format('    rang := pg_notify(%L, '''') is not null;
+    RETURN CASE (w).notify WHEN 'never'::text THEN ''::text WHEN 'always'::text THEN format('    rang := pg_catalog.pg_notify(%L, '''') is not null;
 '::text, ('rowbell:'::text || (w).channel)) ELSE format('    rang := rowbell.ring(%L);
 '::text, (w).channel) END;
 
 COMMENT ON FUNCTION rowbell.ring_statement(w rowbell.watched) IS 'What a trigger function does about the bell, after its insert into the log: a writer must have its xid before it looks.';
-
-CREATE FUNCTION rowbell.sent_as_text(w rowbell.watched) RETURNS text[]
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    RETURN (SELECT COALESCE(array_agg(c.name ORDER BY c.number), '{}'::text[]) AS "coalesce" FROM rowbell.columns_now((sent_as_text.w).relation, (sent_as_text.w).as_text, (sent_as_text.w).as_text_numbers) c(number, name, type) WHERE (rowbell.text_form(c.type) IS NOT NULL));
-
-COMMENT ON FUNCTION rowbell.sent_as_text(w rowbell.watched) IS 'The columns that are sent as text, by the names they have now; one that holds no numbers any more is not among them.';
 
 CREATE FUNCTION rowbell.log_body(w rowbell.watched) RETURNS text
     LANGUAGE sql STABLE
@@ -579,75 +677,71 @@ CREATE FUNCTION rowbell.log_body(w rowbell.watched) RETURNS text
 declare
     number bigint;
     former_version bigint;
-    key text;
-    former_key text;
-    image json;
-    former json;
+    key pg_catalog.text;
+    former_key pg_catalog.text;
+    image pg_catalog.json;
+    former pg_catalog.json;
     rang boolean;
 begin
     begin
-%10$s        if tg_op <> ''INSERT'' then
-            if tg_op = ''UPDATE'' and %1$s then
+%10$s        if tg_op operator(pg_catalog.<>) ''INSERT'' then
+            if tg_op operator(pg_catalog.=) ''UPDATE'' and %1$s then
                 return null;
             end if;
-            %5$sformer_key := %6$s;
-            former := %7$s;
+            %5$sformer := %7$s;
+            former_key := %6$s;
         end if;
-        if tg_op <> ''DELETE'' then
-            %2$skey := %3$s;
-            image := %4$s;
+        if tg_op operator(pg_catalog.<>) ''DELETE'' then
+            %2$simage := %4$s;
+            key := %3$s;
         end if;
     exception when others then
         -- A column was renamed under us, or an image is larger than the server can make: never the writer''s
         -- problem. What was found before the failure stays; what cannot be known is logged as null.
-        if tg_op <> ''DELETE'' then
+        if tg_op operator(pg_catalog.<>) ''DELETE'' then
             select coalesce(key, r.found_key), coalesce(number, r.found_version), r.found_image
             into key, number, image
             from rowbell.rescue(%8$L, new) r;
         end if;
-        if tg_op <> ''INSERT'' then
+        if tg_op operator(pg_catalog.<>) ''INSERT'' then
             select coalesce(former_key, r.found_key), coalesce(former_version, r.found_version), r.found_image
             into former_key, former_version, former
             from rowbell.rescue(%8$L, old) r;
         end if;
     end;
-    if tg_op <> ''INSERT'' and (tg_op = ''DELETE'' or former_key is distinct from key) then
+    if tg_op operator(pg_catalog.<>) ''INSERT'' and (tg_op operator(pg_catalog.=) ''DELETE'' or rowbell.differs(former_key, key)) then
         -- A key that changed: this number is the version of the new row, so the drain puts it right before that.
         insert into rowbell.sync_log (seq, channel, op, row_id, version, old, actor, branch)
-        values (coalesce(number, nextval(''rowbell.seq''::regclass)), %8$L, ''delete'', former_key, former_version,
-            case when octet_length(former::text) <= 1048576 then former end,
-            nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
+        values (coalesce(number, pg_catalog.nextval(''rowbell.seq''::pg_catalog.regclass)), %8$L, ''delete'', former_key, former_version,
+            rowbell.fitting(former), rowbell.actor(), rowbell.branch());
         former := null;
     end if;
-    if tg_op <> ''DELETE'' then
+    if tg_op operator(pg_catalog.<>) ''DELETE'' then
         insert into rowbell.sync_log (seq, channel, op, row_id, version, row, old, actor, branch)
-        values (nextval(''rowbell.seq''::regclass), %8$L,
-            case when tg_op = ''INSERT'' or former_key is distinct from key then ''insert'' else ''update'' end,
-            key, number,
-            case when octet_length(image::text) <= 1048576 then image end,
-            case when octet_length(former::text) <= 1048576 then former end,
-            nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
+        values (pg_catalog.nextval(''rowbell.seq''::pg_catalog.regclass), %8$L,
+            case when tg_op operator(pg_catalog.=) ''INSERT'' or rowbell.differs(former_key, key) then ''insert'' else ''update'' end,
+            key, number, rowbell.fitting(image), rowbell.fitting(former), rowbell.actor(), rowbell.branch());
     end if;
 %9$s    return null;
 end
 '::text, (
          CASE
              WHEN ((w).version_column IS NULL) THEN ''::text
-             ELSE format('new.%1$I is not distinct from old.%1$I and '::text, (w).version_column)
-         END || 'new *= old'::text),
+             ELSE format('(new.%1$I operator(pg_catalog.=) old.%1$I) is not false and '::text, (w).version_column)
+         END || 'new operator(pg_catalog.*=) old'::text),
          CASE
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('number := new.%I;
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'new'::text, (w).key_columns, rowbell.sent_as_text(w)), rowbell.image_expression((w).relation, 'new'::text, rowbell.omitted(w), rowbell.sent_as_text(w)),
+         END, rowbell.id_expression(w, 'new'::text, 'image'::text), rowbell.image_expression(w, 'new'::text),
          CASE
              WHEN ((w).version_column IS NULL) THEN ''::text
              ELSE format('former_version := coalesce(old.%I, 0);
             '::text, (w).version_column)
-         END, rowbell.key_expression((w).relation, 'old'::text, (w).key_columns, rowbell.sent_as_text(w)), rowbell.image_expression((w).relation, 'old'::text, rowbell.omitted(w), rowbell.sent_as_text(w)), (w).channel, rowbell.ring_statement(w),
+         END, rowbell.id_expression(w, 'old'::text, 'former'::text), rowbell.image_expression(w, 'old'::text), (w).channel, rowbell.ring_statement(w),
          CASE
              WHEN (cardinality((rowbell.omitted(w) || rowbell.sent_as_text(w))) = 0) THEN ''::text
-             ELSE format('        if (select c.relnatts <> %s from pg_class c where c.oid = %s) then
+             ELSE format('        if (select c.relnatts operator(pg_catalog.<>) %s from pg_catalog.pg_class c where c.oid operator(pg_catalog.=) %s) then
             raise exception ''a column was added'';
         end if;
 '::text, ( SELECT c.relnatts
@@ -730,6 +824,36 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.open_generation() IS 'The generation this database is in; the first node after a crash or promotion begins a new one.';
+
+CREATE FUNCTION rowbell.pinned_image(subject record) RETURNS json
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'iso_8601'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET lc_monetary TO 'C'
+    SET quote_all_identifiers TO 'off'
+    AS $$
+begin
+    return row_to_json(subject);
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.pinned_image(subject record) IS 'The text of a row, the same whoever asks.';
+
+CREATE FUNCTION rowbell.pinned_text(subject anyelement) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    AS $$
+begin
+    return subject;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.pinned_text(subject anyelement) IS 'A number as text, or an array of them, the same whoever asks.';
 
 CREATE FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) RETURNS TABLE(slot smallint, xid xid8, seq bigint, weight integer, size bigint, place bigint, rank integer, last_seq bigint, last_at timestamp with time zone, last_actor text, last_branch text)
     LANGUAGE sql STABLE
@@ -854,6 +978,13 @@ COMMENT ON FUNCTION rowbell.refuse(reason text, advice text) IS 'Raises a refusa
 CREATE FUNCTION rowbell.rescue(channel text, subject anyelement, OUT found_key text, OUT found_version bigint, OUT found_image json) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'iso_8601'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET lc_monetary TO 'C'
+    SET quote_all_identifiers TO 'off'
     AS $_$
 declare
     w rowbell.watched;
@@ -867,7 +998,7 @@ begin
     exception when others then
         null;
     end;
-    execute 'select ' || rowbell.image_expression(w.relation, '($1)', rowbell.omitted(w), rowbell.sent_as_text(w))
+    execute 'select ' || rowbell.image_expression(w, '($1)')
     into found_image using subject;
 exception when others then
     -- The image itself cannot be made.
@@ -1026,6 +1157,12 @@ END;
 
 COMMENT ON FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) IS 'Rows of a range of the log as they were logged, transaction by transaction, with their images.';
 
+CREATE FUNCTION rowbell.tells_alike(channel text, relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN ((NOT rowbell.image_needs(channel, relation, 'other'::text)) AND ((NOT rowbell.image_needs(channel, relation, 'timezone'::text)) OR (current_setting('timezone'::text) = ANY (ARRAY['UTC'::text, 'Etc/UTC'::text, 'GMT'::text]))) AND ((NOT rowbell.image_needs(channel, relation, 'extra_float_digits'::text)) OR (current_setting('extra_float_digits'::text) = ANY (ARRAY['1'::text, '2'::text, '3'::text]))) AND ((NOT rowbell.image_needs(channel, relation, 'bytea_output'::text)) OR (current_setting('bytea_output'::text) = 'hex'::text)));
+
+COMMENT ON FUNCTION rowbell.tells_alike(channel text, relation regclass) IS 'Whether this session writes the text of a row as every other would.';
+
 CREATE FUNCTION rowbell.timeline() RETURNS integer
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1073,14 +1210,14 @@ CREATE FUNCTION rowbell."trim"() RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- DELETE FROM rowbell.tick t
+ DELETE FROM rowbell.tick AS t
    WHERE ((t.at < ( SELECT max(n.at) AS max
             FROM rowbell.tick n,
              rowbell.retention r
            WHERE (n.at <= (clock_timestamp() - r.keep)))) AND (NOT (EXISTS ( SELECT
             FROM rowbell.generation_start s
            WHERE (s.newest_tick = t.xid)))));
- DELETE FROM rowbell.generation_start g
+ DELETE FROM rowbell.generation_start AS g
    WHERE (EXISTS ( SELECT
             FROM rowbell.generation_start later,
              rowbell.retention r
@@ -1098,8 +1235,8 @@ declare
     rang boolean;
 begin
     insert into rowbell.sync_log (seq, channel, op, actor, branch)
-    values (nextval(''rowbell.seq''::regclass), %L, ''truncate'',
-        nullif(current_setting(''rowbell.actor'', true), ''''), nullif(current_setting(''rowbell.branch'', true), ''''));
+    values (pg_catalog.nextval(''rowbell.seq''::pg_catalog.regclass), %L, ''truncate'',
+        rowbell.actor(), rowbell.branch());
 %s    return null;
 end
 '::text, (w).channel, rowbell.ring_statement(w)) AS format;
@@ -1149,9 +1286,9 @@ CREATE FUNCTION rowbell.version_body(w rowbell.watched) RETURNS text
          ), kept AS (
           SELECT c.attname,
                  CASE c.attname
-                     WHEN (version_body.w).version_column THEN 'nextval(''rowbell.seq''::regclass)'::text
-                     WHEN 'last_synced_at'::name THEN 'clock_timestamp()'::text
-                     ELSE 'now()'::text
+                     WHEN (version_body.w).version_column THEN 'pg_catalog.nextval(''rowbell.seq''::pg_catalog.regclass)'::text
+                     WHEN 'last_synced_at'::name THEN 'pg_catalog.clock_timestamp()'::text
+                     ELSE 'pg_catalog.now()'::text
                  END AS value
             FROM columns c
            WHERE ((c.attgenerated = ''::"char") AND ((c.attname = (version_body.w).version_column) OR ((c.attname = 'last_synced_at'::name) AND (c.atttypid = ('timestamp with time zone'::regtype)::oid)) OR ((c.attname = 'updated_at'::name) AND (c.atttypid = ANY (ARRAY[('timestamp with time zone'::regtype)::oid, ('timestamp without time zone'::regtype)::oid])))))
@@ -1161,16 +1298,16 @@ declare
     former record;
 begin
     begin
-        if tg_op = ''UPDATE'' then
+        if tg_op operator(pg_catalog.=) ''UPDATE'' then
 %s            former := old;
-%s            if new *= former then
+%s            if new operator(pg_catalog.*=) former then
                 return new;
             end if;
         end if;
 %s    exception when others then
         -- A column was renamed, dropped or retyped under us: a version alone, so that the change is logged.
         begin
-            new.%I := nextval(''rowbell.seq''::regclass);
+            new.%I := pg_catalog.nextval(''rowbell.seq''::pg_catalog.regclass);
         exception when others then
             null;
         end;
@@ -1239,19 +1376,19 @@ $$;
 
 COMMENT ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean, as_text text[]) IS 'Attaches Rowbell to a table and returns its channel; on a watched table it applies the new options and subscribers start over.';
 
-CREATE FUNCTION rowbell.write_function(name text, settings text, body text) RETURNS void
+CREATE FUNCTION rowbell.write_function(name text, body text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-    execute format('create or replace function rowbell.%I() returns trigger language plpgsql security definer'
-        ' set search_path = pg_catalog, pg_temp %s as %L', name, settings, body);
+    -- Without `set search_path`: no name in the body is looked up in it.
+    execute format('create or replace function rowbell.%I() returns trigger language plpgsql security definer as %L', name, body);
     execute format('alter function rowbell.%I() owner to %s', name, (select nspowner::regrole from pg_namespace where nspname = 'rowbell'));
     execute format('revoke all on function rowbell.%I() from public', name);
 end
 $$;
 
-COMMENT ON FUNCTION rowbell.write_function(name text, settings text, body text) IS 'Makes one trigger function: security definer, so that writers need no right in schema rowbell.';
+COMMENT ON FUNCTION rowbell.write_function(name text, body text) IS 'Makes one trigger function: security definer, so that writers need no right in schema rowbell.';
 
 CREATE FUNCTION rowbell.write_functions(w rowbell.watched) RETURNS void
     LANGUAGE plpgsql
@@ -1259,13 +1396,10 @@ CREATE FUNCTION rowbell.write_functions(w rowbell.watched) RETURNS void
     AS $$
 begin
     if w.version_column is not null then
-        perform rowbell.write_function(w.channel || '_version', '', rowbell.version_body(w));
+        perform rowbell.write_function(w.channel || '_version', rowbell.version_body(w));
     end if;
-    -- Pinned, so that the same row gives the same text whoever wrote it.
-    perform rowbell.write_function(w.channel || '_log',
-        'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''iso_8601'''
-        ' set bytea_output = ''hex'' set extra_float_digits = 1 set lc_monetary = ''C''', rowbell.log_body(w));
-    perform rowbell.write_function(w.channel || '_truncate', '', rowbell.truncate_body(w));
+    perform rowbell.write_function(w.channel || '_log', rowbell.log_body(w));
+    perform rowbell.write_function(w.channel || '_truncate', rowbell.truncate_body(w));
 end
 $$;
 
@@ -1358,9 +1492,9 @@ CREATE TABLE rowbell.sync_log_0 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1375,9 +1509,9 @@ CREATE TABLE rowbell.sync_log_1 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1392,9 +1526,9 @@ CREATE TABLE rowbell.sync_log_2 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1409,9 +1543,9 @@ CREATE TABLE rowbell.sync_log_3 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1426,9 +1560,9 @@ CREATE TABLE rowbell.sync_log_4 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1443,9 +1577,9 @@ CREATE TABLE rowbell.sync_log_5 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1460,9 +1594,9 @@ CREATE TABLE rowbell.sync_log_6 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1477,9 +1611,9 @@ CREATE TABLE rowbell.sync_log_7 (
     seq bigint NOT NULL,
     slot smallint DEFAULT rowbell.slot() NOT NULL,
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    channel text NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
     op text NOT NULL,
-    row_id text,
+    row_id text COLLATE pg_catalog."C",
     version bigint,
     "row" json,
     old json,
@@ -1639,6 +1773,8 @@ ALTER INDEX rowbell.sync_log_unflushed ATTACH PARTITION rowbell.sync_log_7_xid_i
 
 ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_7_xid_seq_idx;
 
+REVOKE ALL ON FUNCTION rowbell.actor() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.add_columns(relation regclass, version_column text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.announce(channel text, event text) FROM PUBLIC;
@@ -1648,6 +1784,8 @@ REVOKE ALL ON FUNCTION rowbell.attach(w rowbell.watched) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.bell_key(channel text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.blockers(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.branch() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.channel_name("table" regclass, wanted text) FROM PUBLIC;
 
@@ -1661,7 +1799,11 @@ REVOKE ALL ON FUNCTION rowbell.covers(larger pg_snapshot, smaller pg_snapshot) F
 
 REVOKE ALL ON FUNCTION rowbell.detach(w rowbell.watched) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.differs(a text, b text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.fitting(image json) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.learn_generation() FROM PUBLIC;
 
@@ -1675,7 +1817,21 @@ REVOKE ALL ON FUNCTION rowbell.holds_younger(leaf smallint, base pg_snapshot) FR
 
 REVOKE ALL ON FUNCTION rowbell.text_form(type oid) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.image_expression(relation regclass, record_name text, omit text[], as_text text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.sent_as_text(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.id_expression(w rowbell.watched, record_name text, image_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.id_in(image json, key_columns text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.omitted(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.image_expression(w rowbell.watched, record_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.types_now(relation regclass) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.image_needs(channel text, relation regclass, need text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.install() FROM PUBLIC;
 
@@ -1683,15 +1839,9 @@ REVOKE ALL ON FUNCTION rowbell.keep_for(keep interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.key_columns(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.key_expression(relation regclass, record_name text, key_columns text[], as_text text[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION rowbell.lock_briefly(relation regclass) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.omitted(w rowbell.watched) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION rowbell.ring_statement(w rowbell.watched) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION rowbell.sent_as_text(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.log_body(w rowbell.watched) FROM PUBLIC;
 
@@ -1700,6 +1850,10 @@ REVOKE ALL ON FUNCTION rowbell.merge_patch(target jsonb, patch jsonb) FROM PUBLI
 REVOKE ALL ON FUNCTION rowbell.nonce() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.open_generation() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.pinned_image(subject record) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.pinned_text(subject anyelement) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) FROM PUBLIC;
 
@@ -1719,6 +1873,8 @@ REVOKE ALL ON FUNCTION rowbell.steps(since pg_snapshot, until pg_snapshot, step 
 
 REVOKE ALL ON FUNCTION rowbell.stretch(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, channels text[], most bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.tells_alike(channel text, relation regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell."trim"() FROM PUBLIC;
@@ -1731,6 +1887,6 @@ REVOKE ALL ON FUNCTION rowbell.version_body(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.watch("table" regclass, channel text, omit text[], notify text, feed_only boolean, version_column text, replica boolean, as_text text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION rowbell.write_function(name text, settings text, body text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rowbell.write_function(name text, body text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.write_functions(w rowbell.watched) FROM PUBLIC;

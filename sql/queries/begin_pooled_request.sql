@@ -6,4 +6,5 @@ set local intervalstyle = 'iso_8601';
 set local bytea_output = 'hex';
 set local extra_float_digits = 1;
 set local lc_monetary = 'C';
+set local quote_all_identifiers = off;
 set local statement_timeout = {milliseconds};

@@ -2,4 +2,4 @@
 select {version}, {image}::text, {id}, null::xid8
 from {relation} t
 {record}
-where {key} and {current} {unchanged}
+where {held} and {key} and {current} {unchanged}

@@ -6,6 +6,7 @@ set intervalstyle = 'iso_8601';
 set bytea_output = 'hex';
 set extra_float_digits = 1;
 set lc_monetary = 'C';
+set quote_all_identifiers = off;
 set default_transaction_isolation = 'read committed';
 set statement_timeout = 0;
 set idle_in_transaction_session_timeout = 0;

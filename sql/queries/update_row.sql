@@ -2,5 +2,5 @@
 update {relation} t
 set {set}
 {record}
-where {key} and {current} {unchanged}
+where {held} and {key} and {current} {unchanged}
 returning {version}, {image}::text, {id}, pg_current_xact_id()

@@ -4,7 +4,16 @@ use crate::project::{File, files, report};
 
 /// Functions without `set search_path`, which would keep PostgreSQL from inlining them: they stand in the defaults of
 /// every log row and in every trigger. Their bodies are bound when they are created.
-const INLINED: [&str; 3] = ["rowbell.slot", "rowbell.ring", "rowbell.settled"];
+const INLINED: [&str; 8] = [
+    "rowbell.slot",
+    "rowbell.settled",
+    "rowbell.ring",
+    "rowbell.tells_alike",
+    "rowbell.fitting",
+    "rowbell.actor",
+    "rowbell.branch",
+    "rowbell.differs",
+];
 
 const REVOKE: &str = "revoke all on all functions in schema rowbell from public";
 

@@ -14,11 +14,11 @@ use tokio::time::timeout_at;
 use super::batch::{Limits, MOST_UNDER_WAY, Operation, Undone, kept, meanwhile};
 use super::claim::Kept;
 use super::each::replay;
-use super::plan::Strategy;
+use super::plan::{Strategy, Writer};
 use super::refusal::{self, Failure, Refusal};
 use super::session::{End, Session};
 use super::table::Table;
-use super::write::{self, Stored, Writer, Written};
+use super::write::{self, Stored, Written};
 use super::{Resources, TRIES};
 use crate::words::Error;
 
@@ -101,7 +101,7 @@ impl Whole<'_> {
     /// One try, with that many writes under way at once.
     async fn once(&self, tables: &[Arc<Table>], under_way: usize) -> Result<Vec<Stored>, Undone> {
         let kept = kept(self.session, self.operations, self.writer).await?;
-        self.session.open(&write::settings(self.writer)).await?;
+        self.session.open().await?;
         let mut rows = Rows { stored: vec![None; self.operations.len()], undone: None, bytes: 0 };
         self.send(tables, under_way, &kept, &mut rows).await;
         if rows.bytes > self.limits.bytes {

@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::claim::{self, Kept};
 use super::key::Key;
-use super::plan::{Change, Verb};
+use super::plan::{Change, Verb, Writer};
 use super::refusal::Failure;
 use super::session::Session;
 use super::table::Table;
-use super::write::{Stored, Writer, Written};
+use super::write::{Stored, Written};
 
 /// Writes that are under way at once on one connection.
 pub(super) const MOST_UNDER_WAY: usize = 64;

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::plan::{Change, Plan, Verb};
+use super::plan::{Change, Plan, Verb, Writer};
 use super::refusal::{Failure, Refusal};
 use super::session::Session;
-use super::write::{Stored, Writer};
+use super::write::Stored;
 use crate::pg::rows::{Xid8, get};
 use crate::pg::statement::{Parameters, Statement, fill};
 

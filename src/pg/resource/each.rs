@@ -15,11 +15,11 @@ use super::Resources;
 use super::batch::{Limits, MOST_UNDER_WAY, Operation, Outcome, kept, meanwhile, row_of};
 use super::claim::{Claim, Kept};
 use super::key::Key;
-use super::plan::{self, Change, Verb};
+use super::plan::{self, Change, Verb, Writer};
 use super::refusal::{Failure, Refusal};
 use super::session::Session;
 use super::table::Table;
-use super::write::{self, Stored, Writer, Written};
+use super::write::{self, Stored, Written};
 use crate::words::Error;
 
 /// Does the writes; one outcome for each.

@@ -30,13 +30,13 @@ pub use described::{DescribedColumn, DescribedTable, Kind};
 pub use history::{AsOf, History, Moment, Page};
 pub use judge::{Made, RowFilter, Verdict, judge_all};
 pub use list::List;
-pub use plan::{Change, Strategy, Verb};
+pub use plan::{Change, Strategy, Verb, Writer};
 pub use refusal::{Constraint, Failure, Refusal};
 pub use row::CurrentRow;
 pub use sift::Images;
 pub use snapshot::{RowsPart, Snapshots, TableSnapshot, Taken};
 pub use table::Role;
-pub use write::{Conflict, Stored, Writer, Written};
+pub use write::{Conflict, Stored, Written};
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::key::Key;
 use super::refusal::Refusal;
 use super::table::{Column, Role, Table};
-use crate::pg::statement::{Parameters, Statement};
+use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::RowBody;
 
 const INSERT_ROW: &str = include_str!("../../../sql/queries/insert_row.sql");
@@ -13,6 +13,7 @@ const INSERT_DEFAULT_ROW: &str = include_str!("../../../sql/queries/insert_defau
 const UPDATE_ROW: &str = include_str!("../../../sql/queries/update_row.sql");
 const KEEP_ROW: &str = include_str!("../../../sql/queries/keep_row.sql");
 const DELETE_ROW: &str = include_str!("../../../sql/queries/delete_row.sql");
+const HELD: &str = include_str!("../../../sql/queries/held.sql");
 const CURRENT_ROW: &str = include_str!("../../../sql/queries/current_row.sql");
 
 /// When a row was made is no property that a replacement takes away by not naming it.
@@ -77,6 +78,22 @@ impl Verb {
     }
 }
 
+/// Who writes, as the log is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Writer {
+    /// The person or program.
+    pub actor: Option<String>,
+    /// The branch office.
+    pub branch: Option<String>,
+}
+
+impl Writer {
+    /// Whose keys count together; requests that name nobody share theirs.
+    pub(super) fn subject(&self) -> &str {
+        self.actor.as_deref().unwrap_or_default()
+    }
+}
+
 /// One write, as a client asks for it.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -108,7 +125,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Checks a write against the shape of its table and makes its statement.
-    pub(super) fn make(table: &Table, change: &Change) -> Result<Self, Refusal> {
+    pub(super) fn make(table: &Table, change: &Change, writer: &Writer) -> Result<Self, Refusal> {
         let Some(version) = table.version_name() else { return Err(Refusal::FeedOnly) };
         for (name, value) in change.row.columns() {
             let column = table.column(name)?;
@@ -118,13 +135,13 @@ impl Plan {
         }
         let key = change.id.as_deref().map(|id| Key::read(table, id)).transpose()?;
         match (change.verb, key) {
-            (Verb::Insert, key) => insert(table, key.as_ref(), &change.row),
+            (Verb::Insert, key) => insert(table, key.as_ref(), &change.row, writer),
             (verb, Some(key)) => {
                 let based_on = base(version, change)?;
                 if verb == Verb::Delete {
-                    delete(table, key, change, based_on)
+                    delete(table, key, change, based_on, writer)
                 } else {
-                    update(table, key, change, based_on)
+                    update(table, key, change, based_on, writer)
                 }
             }
             (_, None) => Err(Refusal::BadValue("the row to change has no id".to_owned())),
@@ -171,7 +188,7 @@ pub(super) fn base(name: &str, change: &Change) -> Result<i64, Refusal> {
     }
 }
 
-fn insert(table: &Table, key: Option<&Key>, row: &RowBody) -> Result<Plan, Refusal> {
+fn insert(table: &Table, key: Option<&Key>, row: &RowBody, writer: &Writer) -> Result<Plan, Refusal> {
     let mut sent = Cow::Borrowed(row);
     for (column, value) in key.into_iter().flat_map(|key| key.pairs(table)) {
         let value = serde_json::Value::from(value);
@@ -196,18 +213,19 @@ fn insert(table: &Table, key: Option<&Key>, row: &RowBody) -> Result<Plan, Refus
         }
     }
     let mut parameters = Parameters::default();
+    let held = held(table, writer, &mut parameters);
     let statement = if columns.is_empty() {
-        table.statement(INSERT_DEFAULT_ROW, &[], parameters)
+        table.statement(INSERT_DEFAULT_ROW, &[held], parameters)
     } else {
         let record = record(&columns, &sent.only(names(&columns)), &mut parameters);
         let from_body: Vec<_> = columns.iter().map(|column| format!("r.{}", column.quoted)).collect();
-        let values = [("columns", quoted(&columns)), ("values", from_body.join(", ")), ("record", record)];
+        let values = [("columns", quoted(&columns)), ("values", from_body.join(", ")), ("record", record), held];
         table.statement(INSERT_ROW, &values, parameters)
     };
     Ok(Plan { statement, based_on: None, guarded: Vec::new(), key: None, guards: String::new() })
 }
 
-fn update(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Plan, Refusal> {
+fn update(table: &Table, key: Key, change: &Change, based_on: i64, writer: &Writer) -> Result<Plan, Refusal> {
     let row = &change.row;
     let given = |column: &&Column| row.get(&column.name).is_some();
     let (mut set, mut read, mut guarded) = (Vec::new(), Vec::new(), Vec::new());
@@ -241,6 +259,7 @@ fn update(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Pla
         ("key", key.matches(table, &mut parameters)),
         ("current", current(table, based_on, &mut parameters)),
         ("unchanged", unchanged),
+        held(table, writer, &mut parameters),
     ];
     let statement = table.statement(template, &values, parameters);
     let guards = row.only(names(&guarded));
@@ -248,7 +267,7 @@ fn update(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Pla
     Ok(Plan { statement, based_on: Some(based_on), guarded, key: Some(key), guards })
 }
 
-fn delete(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Plan, Refusal> {
+fn delete(table: &Table, key: Key, change: &Change, based_on: i64, writer: &Writer) -> Result<Plan, Refusal> {
     let version = table.version_name();
     if let Some(name) = change.row.names().find(|name| Some(*name) != version) {
         return Err(Refusal::BadValue(format!(
@@ -259,6 +278,7 @@ fn delete(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Pla
     let values = [
         ("key", key.matches(table, &mut parameters)),
         ("current", current(table, based_on, &mut parameters)),
+        held(table, writer, &mut parameters),
     ];
     let statement = table.statement(DELETE_ROW, &values, parameters);
     Ok(Plan {
@@ -268,6 +288,18 @@ fn delete(table: &Table, key: Key, change: &Change, based_on: i64) -> Result<Pla
         key: Some(key),
         guards: String::new(),
     })
+}
+
+/// SQL that tells the log who writes, and fails where the table is not the channel's any more.
+fn held(table: &Table, writer: &Writer, parameters: &mut Parameters) -> (&'static str, String) {
+    let mut add = |value: &str| parameters.add(value);
+    let values = [
+        ("actor", add(writer.actor.as_deref().unwrap_or_default())),
+        ("branch", add(writer.branch.as_deref().unwrap_or_default())),
+        ("channel", add(&table.channel)),
+        ("table", add(&table.relation)),
+    ];
+    ("held", fill(HELD, &values.each_ref().map(|(name, value)| (*name, value.as_str()))))
 }
 
 fn current(table: &Table, based_on: i64, parameters: &mut Parameters) -> String {

@@ -158,19 +158,16 @@ impl Session {
         read
     }
 
-    /// Runs a transaction of two statements, all of it sent before the first answer comes; the second one's rows.
+    /// Runs one statement that writes in a transaction of its own, all of it sent before the first answer comes.
     ///
     /// One that is left open is under way until `finish` or `end`.
-    pub(super) async fn write(
-        &self,
-        settings: &Statement,
-        write: &Statement,
-        ending: Ending,
-    ) -> Result<Vec<Row>, Failure> {
-        if self.is_within() {
+    pub(super) async fn write(&self, write: &Statement, ending: Ending) -> Result<Vec<Row>, Failure> {
+        // Sent by itself a statement is a transaction: three answers less for everybody to read.
+        let alone = self.naming == Naming::Named && ending == Ending::Commit;
+        if alone || self.is_within() {
             return self.to_its_end(self.run_alone(write)).await;
         }
-        let written = self.to_its_end(self.send(settings, write, ending)).await;
+        let written = self.to_its_end(self.send(write, ending)).await;
         if ending == Ending::Open && written.is_ok() {
             self.more_under_way();
         }
@@ -186,19 +183,11 @@ impl Session {
     }
 
     /// Opens a transaction for several writes; what is read and written until it ends is part of it.
-    pub(super) async fn open(&self, settings: &Statement) -> Result<(), Failure> {
+    pub(super) async fn open(&self) -> Result<(), Failure> {
         self.more_under_way();
-        let ready = self.ready(settings).await;
-        let ready = match ready {
-            Ok(ready) => ready,
-            Err(failure) => {
-                self.less_under_way();
-                return Err(failure);
-            }
-        };
-        let (begun, set) = join!(self.begin(), self.run(&ready, &settings.parameters, ROOM));
+        self.begin().await?;
         self.within.store(true, Ordering::Relaxed);
-        begun.and(set.map(drop))
+        Ok(())
     }
 
     /// Commits the transaction that was opened; after a failure, undoes it.
@@ -212,27 +201,17 @@ impl Session {
         ended
     }
 
-    async fn send(
-        &self,
-        settings: &Statement,
-        write: &Statement,
-        ending: Ending,
-    ) -> Result<Vec<Row>, Failure> {
-        let (first, second) = (self.ready(settings).await?, self.ready(write).await?);
+    async fn send(&self, write: &Statement, ending: Ending) -> Result<Vec<Row>, Failure> {
+        let ready = self.ready(write).await?;
         let end = async {
             match ending {
                 Ending::Commit => self.commit().await,
                 Ending::Open => Ok(()),
             }
         };
-        let (begun, set, rows, ended) = join!(
-            self.begin(),
-            self.run(&first, &settings.parameters, ROOM),
-            self.run(&second, &write.parameters, ROOM),
-            end
-        );
+        let (begun, rows, ended) = join!(self.begin(), self.run(&ready, &write.parameters, ROOM), end);
         // In this order, because what follows a failure only says that the transaction is aborted.
-        let rows = begun.and(set.map(drop)).and(rows);
+        let rows = begun.and(rows);
         if rows.is_err() && ending == Ending::Open {
             self.commit().await?;
         }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use super::claim::Claim;
 use super::fit;
 use super::key::Key;
-use super::plan::{Change, Plan, Verb};
+use super::plan::{Change, Plan, Verb, Writer};
 use super::refusal::{Constraint, DANGLING, Failure, Refusal};
 use super::row::{self, CurrentRow};
 use super::session::{Ending, Session};
@@ -17,28 +17,10 @@ use crate::pg::rows::{Xid8, get};
 use crate::pg::statement::{Parameters, Statement, fill};
 use crate::words::{Result, Xid};
 
-const WRITER_SETTINGS: &str = include_str!("../../../sql/queries/writer_settings.sql");
-const HOLD_TABLE: &str = include_str!("../../../sql/queries/hold_table.sql");
 const IS_PRIMARY_KEY: &str = include_str!("../../../sql/queries/is_primary_key.sql");
 
 /// How often a conflict is settled that others make anew meanwhile.
 const MOST_ROUNDS: u32 = 8;
-
-/// Who writes, as the log is told.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Writer {
-    /// The person or program.
-    pub actor: Option<String>,
-    /// The branch office.
-    pub branch: Option<String>,
-}
-
-impl Writer {
-    /// Whose keys count together; requests that name nobody share theirs.
-    pub(super) fn subject(&self) -> &str {
-        self.actor.as_deref().unwrap_or_default()
-    }
-}
 
 /// What became of a write.
 #[derive(Debug)]
@@ -97,10 +79,10 @@ pub(super) async fn write(
     change: &Change,
     writer: &Writer,
 ) -> Result<Written, Failure> {
-    let plan = Plan::make(table, change)?;
+    let plan = Plan::make(table, change, writer)?;
     let claim = Claim::of(&table.channel, change, plan.based_on, writer);
     let attempt = Attempt { session, table, verb: change.verb, plan: &plan, claim: claim.as_ref() };
-    let mut written = attempt.write(writer).await;
+    let mut written = attempt.write().await;
     for round in 1.. {
         let done = matches!(written, Ok(Written::Done(_)) | Err(Failure::Broken(_) | Failure::Unsure(_)));
         // Whatever is in the way may be what the same request did before.
@@ -118,9 +100,9 @@ pub(super) async fn write(
             Next::Try(_) => return Err(Refusal::Contended.into()),
             Next::End(written) => return Ok(written),
         };
-        let plan = Plan::make(table, &next)?;
+        let plan = Plan::make(table, &next, writer)?;
         let attempt = Attempt { session, table, verb: next.verb, plan: &plan, claim: claim.as_ref() };
-        written = attempt.write(writer).await;
+        written = attempt.write().await;
         if let (Err(Failure::Refused(Refusal::Taken(rule))), Verb::Insert) = (&written, next.verb) {
             // Somebody else made it anew meanwhile, or another row has a value of it.
             let made = !session.is_within() && is_primary_key(session, table, rule).await?;
@@ -137,9 +119,8 @@ pub(super) async fn prepare(
     change: &Change,
     writer: &Writer,
 ) -> Result<(), Failure> {
-    let plan = Plan::make(table, change)?;
+    let plan = Plan::make(table, change, writer)?;
     let claim = Claim::of(&table.channel, change, plan.based_on, writer);
-    session.prepare(&held_settings(table, writer)).await?;
     session.prepare(&statement(&plan, claim.as_ref(), change.verb)).await
 }
 
@@ -153,11 +134,11 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn write(&self, writer: &Writer) -> Result<Written, Failure> {
+    async fn write(&self) -> Result<Written, Failure> {
         let verb = self.verb;
         let ending = if reads_again(self.table, verb) { Ending::Open } else { Ending::Commit };
         let statement = statement(self.plan, self.claim, verb);
-        let rows = self.session.write(&held_settings(self.table, writer), &statement, ending).await?;
+        let rows = self.session.write(&statement, ending).await?;
         let written = rows.first().map(|row| read(row, verb)).transpose();
         // Whatever came back: a transaction that was left open is ended here.
         let again = match (&written, ending) {
@@ -229,27 +210,6 @@ async fn missed(session: &Session, table: &Table, plan: &Plan) -> Result<Written
         Some((name, _)) => Refusal::guarded(name).into(),
         None => Refusal::Forbidden("a trigger or policy of the table keeps the row as it is").into(),
     })
-}
-
-/// What a transaction of several writes is told about who writes.
-pub(super) fn settings(writer: &Writer) -> Statement {
-    Statement { sql: fill(WRITER_SETTINGS, &[]), parameters: who(writer) }
-}
-
-/// Actor and branch, empty where there is none.
-fn who(writer: &Writer) -> Parameters {
-    let mut parameters = Parameters::default();
-    parameters.add(writer.actor.clone().unwrap_or_default());
-    parameters.add(writer.branch.clone().unwrap_or_default());
-    parameters
-}
-
-/// What goes before a write: who writes, and that the shape is still the one of the channel's table.
-fn held_settings(table: &Table, writer: &Writer) -> Statement {
-    let mut parameters = who(writer);
-    parameters.add(&*table.channel);
-    parameters.add(table.relation.as_str());
-    table.statement(HOLD_TABLE, &[], parameters)
 }
 
 /// Makes of a failure what the client can be told.

@@ -8,5 +8,6 @@ mod names;
 mod nested;
 mod partitions;
 mod sessions;
+mod styles;
 mod together;
 mod writes;

@@ -195,18 +195,18 @@ end
 $$;
 comment on function rowbell.add_columns(regclass, text) is 'Adds the bookkeeping columns that are missing, says so, and returns their names.';
 
-create function rowbell.write_function(name text, settings text, body text) returns void
+create function rowbell.write_function(name text, body text) returns void
     language plpgsql
     set search_path = pg_catalog, pg_temp
 as $$
 begin
-    execute format('create or replace function rowbell.%I() returns trigger language plpgsql security definer'
-        ' set search_path = pg_catalog, pg_temp %s as %L', name, settings, body);
+    -- Without `set search_path`: no name in the body is looked up in it.
+    execute format('create or replace function rowbell.%I() returns trigger language plpgsql security definer as %L', name, body);
     execute format('alter function rowbell.%I() owner to %s', name, (select nspowner::regrole from pg_namespace where nspname = 'rowbell'));
     execute format('revoke all on function rowbell.%I() from public', name);
 end
 $$;
-comment on function rowbell.write_function(text, text, text) is
+comment on function rowbell.write_function(text, text) is
     'Makes one trigger function: security definer, so that writers need no right in schema rowbell.';
 
 create function rowbell.write_functions(w rowbell.watched) returns void
@@ -215,13 +215,10 @@ create function rowbell.write_functions(w rowbell.watched) returns void
 as $$
 begin
     if w.version_column is not null then
-        perform rowbell.write_function(w.channel || '_version', '', rowbell.version_body(w));
+        perform rowbell.write_function(w.channel || '_version', rowbell.version_body(w));
     end if;
-    -- Pinned, so that the same row gives the same text whoever wrote it.
-    perform rowbell.write_function(w.channel || '_log',
-        'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''iso_8601'''
-        ' set bytea_output = ''hex'' set extra_float_digits = 1 set lc_monetary = ''C''', rowbell.log_body(w));
-    perform rowbell.write_function(w.channel || '_truncate', '', rowbell.truncate_body(w));
+    perform rowbell.write_function(w.channel || '_log', rowbell.log_body(w));
+    perform rowbell.write_function(w.channel || '_truncate', rowbell.truncate_body(w));
 end
 $$;
 comment on function rowbell.write_functions(rowbell.watched) is 'Makes the trigger functions of one channel from the catalog as it is now.';
