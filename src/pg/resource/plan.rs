@@ -219,7 +219,8 @@ fn insert(table: &Table, key: Option<&Key>, row: &RowBody, writer: &Writer) -> R
     } else {
         let record = record(&columns, &sent.only(names(&columns)), &mut parameters);
         let from_body: Vec<_> = columns.iter().map(|column| format!("r.{}", column.quoted)).collect();
-        let values = [("columns", quoted(&columns)), ("values", from_body.join(", ")), ("record", record), held];
+        let values =
+            [("columns", quoted(&columns)), ("values", from_body.join(", ")), ("record", record), held];
         table.statement(INSERT_ROW, &values, parameters)
     };
     Ok(Plan { statement, based_on: None, guarded: Vec::new(), key: None, guards: String::new() })

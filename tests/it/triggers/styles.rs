@@ -9,8 +9,8 @@ const TYPES: &[(&str, &str)] = &[
     ("bigint", "9007199254740993"),
     ("numeric", "1.10"),
     ("numeric(12, 3)", "1.1"),
-    ("real", "0.1"),
-    ("double precision", "0.1"),
+    ("real", "1.23456789"),
+    ("double precision", "0.1::float8 + 0.2::float8"),
     ("money", "12.5::numeric::money"),
     ("boolean", "true"),
     ("text", "'ä \"\\ b'"),
@@ -37,7 +37,7 @@ const TYPES: &[(&str, &str)] = &[
     ("varbit", "b'101'"),
     ("tsvector", "'a b'"),
     ("xml", "'<a/>'"),
-    ("point", "point(0.1, 0.2)"),
+    ("point", "point(0.1::float8 + 0.2::float8, 0.2)"),
     ("int4range", "int4range(1, 2)"),
     ("daterange", "daterange(make_date(2020, 2, 3), null)"),
     ("tstzrange", "tstzrange(to_timestamp(0), to_timestamp(1))"),
@@ -45,13 +45,13 @@ const TYPES: &[(&str, &str)] = &[
     ("text[]", "array['a', null]"),
     ("date[]", "array[make_date(2020, 2, 3)]"),
     ("timestamptz[]", "array[to_timestamp(0)]"),
-    ("double precision[]", "array[0.1]"),
+    ("double precision[]", "array[0.1::float8 + 0.2::float8]"),
     ("bytea[]", "array[decode('00ff', 'hex')]"),
     ("mood", "'fine'"),
     ("mood[]", "array['fine'::public.mood]"),
     ("money_of", "12.5::numeric::money"),
     ("moment", "to_timestamp(0)"),
-    ("pair", "row(to_timestamp(0), 0.1)"),
+    ("pair", "row(to_timestamp(0), 0.1::float8 + 0.2::float8)"),
 ];
 
 const MADE: &str = "create type mood as enum ('fine'); create domain money_of as money;
@@ -113,9 +113,9 @@ async fn keys_names_and_numbers_as_text_are_told_alike() {
         mirror.write(settings).await;
         mirror
             .write(
-                "insert into public.moments values (to_timestamp(1), 1); insert into public.pairs values (0.1, to_timestamp(1.5), 1);
-                 insert into public.blobs values (decode('00ff', 'hex'), 1); insert into public.odd values (1, 1.10, 0.1, array[0.1], 1);
-                 insert into public.texts values (0.1, 1); insert into public.less values (1, to_timestamp(1), 0.1, 'x');
+                "insert into public.moments values (to_timestamp(1), 1); insert into public.pairs values (0.1::float8 + 0.2::float8, to_timestamp(1.5), 1);
+                 insert into public.blobs values (decode('00ff', 'hex'), 1); insert into public.odd values (1, 1.10, 0.1::float8 + 0.2::float8, array[0.1::float8 + 0.2::float8], 1);
+                 insert into public.texts values (0.1::float8 + 0.2::float8, 1); insert into public.less values (1, to_timestamp(1), 0.1::float8 + 0.2::float8, 'x');
                  insert into public.names values ('public.odd', 'regclass');
                  update public.moments set n = 2; update public.pairs set n = 2; update public.blobs set n = 2;
                  update public.odd set i = 2; update public.texts set n = 2; update public.less set at = to_timestamp(2);
@@ -152,7 +152,8 @@ async fn told_as_read(mirror: &Mirror, writes: &str) {
 #[tokio::test]
 async fn a_column_that_is_added_is_told_alike_by_those_who_wrote_before() {
     let mirror =
-        Mirror::of("create table item (id serial primary key, n integer); select rowbell.watch('item')").await;
+        Mirror::of("create table item (id serial primary key, n integer); select rowbell.watch('item')")
+            .await;
     mirror
         .write(
             "set timezone = 'UTC'; set intervalstyle = 'postgres_verbose'; set extra_float_digits = 0;
@@ -161,9 +162,12 @@ async fn a_column_that_is_added_is_told_alike_by_those_who_wrote_before() {
         .await;
     const TO_ALL: &str = "insert into item (n) values (1); update item set n = n + 1;";
     for isolation in ["read committed", "repeatable read", "serializable"] {
-        for column in
-            ["interval default '1 day'", "float8 default 0.1", "bytea default '\\x00ff'", "money default 1"]
-        {
+        for column in [
+            "interval default '1 day'",
+            "float8 default 0.1::float8 + 0.2::float8",
+            "bytea default '\\x00ff'",
+            "money default 1",
+        ] {
             told_as_read(&mirror, TO_ALL).await;
             // From a snapshot that is older than the column.
             mirror.write(&format!("begin isolation level {isolation}; select 1")).await;
@@ -175,7 +179,8 @@ async fn a_column_that_is_added_is_told_alike_by_those_who_wrote_before() {
     }
     mirror.database.run("alter table item add changed text default '1 day'").await;
     told_as_read(&mirror, TO_ALL).await;
-    let retype = "alter table item alter changed drop default, alter changed type interval using changed::interval";
+    let retype =
+        "alter table item alter changed drop default, alter changed type interval using changed::interval";
     mirror.database.run(retype).await;
     told_as_read(&mirror, "update item set n = n + 1; insert into item (changed) values ('2 days')").await;
 }
