@@ -308,8 +308,12 @@ begin
         outcome := 'empty';
         return;
     end if;
-    if leaf = rowbell.slot() or leaf = (
-        select (date_part('epoch', clock_timestamp() + interval '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+    -- The next one may be turned to any moment, and nobody is to wait for its emptying then.
+    if exists (
+        select from rowbell.retention r
+        where leaf = r.slot
+            or leaf = (r.slot + 7) % 8 and r.stage <> 'settled'
+            or leaf = (r.slot + 1) % 8 and clock_timestamp() + interval '5 seconds' > r.slot_since + make_interval(secs => r.period)
     ) then
         outcome := 'current';
         return;
@@ -345,7 +349,7 @@ begin
 end
 $$;
 
-COMMENT ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) IS 'Empties a leaf if all of it is older than that and nobody is at it; floor and emptying are one transaction. Outcomes: empty, current (it takes rows now), young, busy, emptied.';
+COMMENT ON FUNCTION rowbell.empty_leaf(leaf smallint, keep interval, OUT outcome text, OUT bytes bigint) IS 'Empties a leaf if all of it is older than that and nobody is at it; floor and emptying are one transaction. Outcomes: empty, current (it takes rows now, or in a moment), young, busy, emptied.';
 
 CREATE FUNCTION rowbell.fitting(image json) RETURNS json
     LANGUAGE sql IMMUTABLE
@@ -373,9 +377,9 @@ COMMENT ON FUNCTION rowbell.settled() IS 'Whether a node has opened this generat
 
 CREATE FUNCTION rowbell.slot() RETURNS smallint
     LANGUAGE sql
-    RETURN ((((date_part('epoch'::text, clock_timestamp()))::bigint / 100800) % (8)::bigint))::smallint;
+    RETURN (0)::smallint;
 
-COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
+COMMENT ON FUNCTION rowbell.slot() IS 'Which leaf of the ring takes rows now; `rowbell.turn` writes it anew, and PostgreSQL then plans anew what writes rows.';
 
 CREATE TABLE rowbell.sync_log (
     seq bigint NOT NULL,
@@ -620,8 +624,6 @@ begin
     end if;
     select r.keep into former from rowbell.retention r for update;
     update rowbell.retention r set keep = keep_for.keep, period = wanted;
-    execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
-        ' return ((date_part(''epoch'', clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
     return former;
 end
 $$;
@@ -825,6 +827,18 @@ $$;
 
 COMMENT ON FUNCTION rowbell.open_generation() IS 'The generation this database is in; the first node after a crash or promotion begins a new one.';
 
+CREATE FUNCTION rowbell.open_transactions() RETURNS text[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT COALESCE(array_agg(l.virtualtransaction), '{}'::text[]) AS "coalesce"
+    FROM (pg_locks l
+      LEFT JOIN pg_stat_activity a ON ((a.pid = l.pid)))
+   WHERE ((l.locktype = 'virtualxid'::text) AND l.granted AND (l.pid <> pg_backend_pid()) AND (COALESCE(a.datname, current_database()) = current_database()));
+END;
+
+COMMENT ON FUNCTION rowbell.open_transactions() IS 'The virtual transactions of others in this database.';
+
 CREATE FUNCTION rowbell.pinned_image(subject record) RETURNS json
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -963,6 +977,17 @@ CREATE FUNCTION rowbell."position"(reached pg_snapshot, OUT snapshot pg_snapshot
 END;
 
 COMMENT ON FUNCTION rowbell."position"(reached pg_snapshot, OUT snapshot pg_snapshot, OUT highest xid8, OUT installation bigint, OUT generation bigint, OUT durable boolean) IS 'The position of the statement that calls it; durable when nothing it sees, beyond a position known to be on disk, could be taken back by a crash. Generation is null until a node has opened one.';
+
+CREATE FUNCTION rowbell.prepared_transactions() RETURNS text[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT COALESCE(array_agg(((p.transaction || ' '::text) || p.gid)), '{}'::text[]) AS "coalesce"
+    FROM pg_prepared_xacts p
+   WHERE (p.database = current_database());
+END;
+
+COMMENT ON FUNCTION rowbell.prepared_transactions() IS 'The transactions of this database that are prepared, to be committed at any time.';
 
 CREATE FUNCTION rowbell.refuse(reason text, advice text) RETURNS void
     LANGUAGE plpgsql
@@ -1191,16 +1216,27 @@ CREATE TABLE rowbell.retention (
     only_row boolean DEFAULT true NOT NULL,
     keep interval DEFAULT '7 days'::interval NOT NULL,
     period integer DEFAULT 100800 NOT NULL,
+    slot smallint DEFAULT 0 NOT NULL,
+    slot_since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stage text DEFAULT 'settled'::text NOT NULL,
+    waits_for text[] DEFAULT '{}'::text[] NOT NULL,
     base pg_snapshot,
     dropped xid8,
     emptied_at timestamp with time zone,
     CONSTRAINT retention_floor CHECK (((base IS NULL) = (dropped IS NULL))),
-    CONSTRAINT retention_one_row CHECK (only_row)
+    CONSTRAINT retention_one_row CHECK (only_row),
+    CONSTRAINT retention_stage CHECK ((stage = ANY (ARRAY['turned'::text, 'waiting'::text, 'prepared'::text, 'settled'::text])))
 );
 
 COMMENT ON TABLE rowbell.retention IS 'How long changes are kept, and up to where they were dropped.';
 
-COMMENT ON COLUMN rowbell.retention.period IS 'Seconds a slot lasts; rowbell.slot has the same number in it.';
+COMMENT ON COLUMN rowbell.retention.period IS 'Seconds a slot lasts.';
+
+COMMENT ON COLUMN rowbell.retention.slot IS 'The leaf that takes rows since `slot_since`; rowbell.slot has the same number in it.';
+
+COMMENT ON COLUMN rowbell.retention.stage IS 'Settled: nobody writes to another leaf, and all who did have ended. Turned, waiting, prepared: not all of them have.';
+
+COMMENT ON COLUMN rowbell.retention.waits_for IS 'Waiting: virtual transactions that were open when the slot began. Prepared: transactions that were prepared when those had ended.';
 
 COMMENT ON COLUMN rowbell.retention.base IS 'A snapshot in which everything that was dropped is visible.';
 
@@ -1243,6 +1279,42 @@ end
 END;
 
 COMMENT ON FUNCTION rowbell.truncate_body(w rowbell.watched) IS 'The body of !rowbell_truncate for one table.';
+
+CREATE FUNCTION rowbell.turn() RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    r rowbell.retention;
+begin
+    select * into r from rowbell.retention;
+    -- Looked at before anything is locked, which takes a transaction id.
+    if r.stage = 'waiting' and rowbell.open_transactions() && r.waits_for
+        or r.stage = 'prepared' and rowbell.prepared_transactions() && r.waits_for
+        or r.stage = 'settled' and clock_timestamp() < r.slot_since + make_interval(secs => r.period)
+    then
+        return null;
+    end if;
+    perform from rowbell.retention x where x.slot = r.slot and x.stage = r.stage for update skip locked;
+    if not found then
+        return null;
+    end if;
+    if r.stage = 'settled' then
+        r.slot := (r.slot + 1) % 8;
+        execute format('create or replace function rowbell.slot() returns smallint language sql volatile return %s::smallint', r.slot);
+        update rowbell.retention set slot = r.slot, slot_since = clock_timestamp(), stage = 'turned';
+        return 'turned';
+    end if;
+    update rowbell.retention x
+    set stage = case r.stage when 'turned' then 'waiting' when 'waiting' then 'prepared' else 'settled' end,
+        waits_for = case r.stage when 'turned' then rowbell.open_transactions()
+            when 'waiting' then rowbell.prepared_transactions() else '{}' end
+    returning x.stage into r.stage;
+    return r.stage;
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.turn() IS 'Goes a step on the way to the next slot, if one can be gone; where to. Each step is a transaction of its own.';
 
 CREATE FUNCTION rowbell.unwatch("table" regclass) RETURNS text
     LANGUAGE plpgsql
@@ -1851,6 +1923,8 @@ REVOKE ALL ON FUNCTION rowbell.nonce() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.open_generation() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION rowbell.open_transactions() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION rowbell.pinned_image(subject record) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.pinned_text(subject anyelement) FROM PUBLIC;
@@ -1858,6 +1932,8 @@ REVOKE ALL ON FUNCTION rowbell.pinned_text(subject anyelement) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.placed(from_xid xid8, below xid8, besides xid8[], until pg_snapshot, from_seq bigint, to_seq bigint, channels text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell."position"(reached pg_snapshot, OUT snapshot pg_snapshot, OUT highest xid8, OUT installation bigint, OUT generation bigint, OUT durable boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.prepared_transactions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.refuse(reason text, advice text) FROM PUBLIC;
 
@@ -1880,6 +1956,8 @@ REVOKE ALL ON FUNCTION rowbell.timeline() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell."trim"() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.truncate_body(w rowbell.watched) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.turn() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.unwatch("table" regclass) FROM PUBLIC;
 

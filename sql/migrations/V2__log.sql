@@ -1,7 +1,8 @@
 -- The log every change goes through on its way to a subscriber, and the ring that keeps it bounded.
 --
--- The log is partitioned by `slot`, time divided by a sixth of the retention, modulo eight: the oldest leaf
--- can be emptied by TRUNCATE while writers fill the newest, and nobody ever waits for DDL on the parent.
+-- The log is partitioned by `slot`, which moves on each sixth of the retention (`rowbell.turn`): the oldest leaf can be
+-- emptied by TRUNCATE while writers fill the newest, and nobody ever waits for DDL on the parent. The slot is a constant in
+-- a function and not made of the time, because then it is known which leaf takes rows: a drain reads one instead of eight.
 -- `old` holds the whole previous image: the writer pays one row_to_json instead of a comparison of columns,
 -- and the reader sends only what changed.
 --
@@ -18,26 +19,35 @@ create table rowbell.retention (
     only_row boolean not null default true,
     keep interval not null default '7 days',
     period integer not null default 100800,
+    slot smallint not null default 0,
+    slot_since timestamptz not null default clock_timestamp(),
+    stage text not null default 'settled',
+    waits_for text[] not null default '{}',
     base pg_snapshot,
     dropped xid8,
     emptied_at timestamptz,
     constraint retention_one_row check (only_row),
     constraint retention_pk primary key (only_row),
-    constraint retention_floor check ((base is null) = (dropped is null))
+    constraint retention_floor check ((base is null) = (dropped is null)),
+    constraint retention_stage check (stage in ('turned', 'waiting', 'prepared', 'settled'))
 );
 comment on table rowbell.retention is 'How long changes are kept, and up to where they were dropped.';
-comment on column rowbell.retention.period is 'Seconds a slot lasts; rowbell.slot has the same number in it.';
+comment on column rowbell.retention.period is 'Seconds a slot lasts.';
+comment on column rowbell.retention.slot is 'The leaf that takes rows since `slot_since`; rowbell.slot has the same number in it.';
+comment on column rowbell.retention.stage is
+    'Settled: nobody writes to another leaf, and all who did have ended. Turned, waiting, prepared: not all of them have.';
+comment on column rowbell.retention.waits_for is
+    'Waiting: virtual transactions that were open when the slot began. Prepared: transactions that were prepared when those had ended.';
 comment on column rowbell.retention.base is 'A snapshot in which everything that was dropped is visible.';
 comment on column rowbell.retention.dropped is 'The highest transaction that was dropped: the floor is `base`, cut there.';
 insert into rowbell.retention default values;
 
 create function rowbell.slot() returns smallint
     language sql volatile
-    return ((date_part('epoch', clock_timestamp())::bigint / 100800) % 8)::smallint;
--- No `set search_path` here: it would keep the planner from inlining the body into every log row's default,
--- and a body in this form is bound to pg_catalog's operators when it is created.
+    return 0::smallint;
+-- No `set search_path` here: it would keep the planner from inlining the body into every log row's default.
 comment on function rowbell.slot() is
-    'Which leaf of the ring takes rows now; a slot lasts a sixth of the retention (7 days: 100,800 seconds).';
+    'Which leaf of the ring takes rows now; `rowbell.turn` writes it anew, and PostgreSQL then plans anew what writes rows.';
 
 create function rowbell.learn_generation() returns boolean
     language plpgsql

@@ -1,9 +1,13 @@
 -- How long the log is kept, and how its oldest part is emptied without anybody waiting.
 --
--- The retention is a setting of the database, shared by all nodes. `rowbell.slot` holds what follows from it as a
--- constant, since every log row calls it: `keep_for` writes the function anew. A slot lasts a sixth of the retention.
--- With eight slots an eighth would be too short: when a slot comes round, the newest row of its leaf would be only
--- seven eighths of the retention old.
+-- The retention is a setting of the database, shared by all nodes. A slot lasts a sixth of it. With eight slots an eighth
+-- would be too short: when a slot comes round, the newest row of its leaf would be only seven eighths of the retention old.
+--
+-- The keeper turns the ring: it writes `rowbell.slot` anew with the next number. Whoever was in a transaction then may have
+-- the plan with the number before, and write to that leaf until its end; whoever begins later has learnt of it. So the
+-- keeper notes who is open (after its commit, which tells the others) and waits until they have ended; then it notes who is
+-- prepared, since those are among them that have ended and not committed. When they are gone the slot is settled: rows
+-- that come are in this leaf alone. The ring does not turn before: the log only grows meanwhile.
 --
 -- A leaf is emptied when everything in it is visible in a tick that is older than the retention. That tick, cut to
 -- what was dropped, is the floor: a cursor that covers it misses nothing. Its lock is asked for once and not waited
@@ -30,13 +34,67 @@ begin
     end if;
     select r.keep into former from rowbell.retention r for update;
     update rowbell.retention r set keep = keep_for.keep, period = wanted;
-    execute format('create or replace function rowbell.slot() returns smallint language sql volatile'
-        ' return ((date_part(''epoch'', clock_timestamp())::bigint / %s) %% 8)::smallint', wanted);
     return former;
 end
 $$;
 comment on function rowbell.keep_for(interval) is
     'Sets how long changes are kept, for all nodes; returns what it was before. Rows that are there stay in their leaves.';
+
+create function rowbell.open_transactions() returns text[]
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    select coalesce(array_agg(l.virtualtransaction), '{}')
+    from pg_locks l
+    left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'virtualxid' and l.granted and l.pid <> pg_backend_pid()
+        and coalesce(a.datname, current_database()) = current_database();
+end;
+comment on function rowbell.open_transactions() is 'The virtual transactions of others in this database.';
+
+create function rowbell.prepared_transactions() returns text[]
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    select coalesce(array_agg(p.transaction || ' ' || p.gid), '{}') from pg_prepared_xacts p where p.database = current_database();
+end;
+comment on function rowbell.prepared_transactions() is 'The transactions of this database that are prepared, to be committed at any time.';
+
+create function rowbell.turn() returns text
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+declare
+    r rowbell.retention;
+begin
+    select * into r from rowbell.retention;
+    -- Looked at before anything is locked, which takes a transaction id.
+    if r.stage = 'waiting' and rowbell.open_transactions() && r.waits_for
+        or r.stage = 'prepared' and rowbell.prepared_transactions() && r.waits_for
+        or r.stage = 'settled' and clock_timestamp() < r.slot_since + make_interval(secs => r.period)
+    then
+        return null;
+    end if;
+    perform from rowbell.retention x where x.slot = r.slot and x.stage = r.stage for update skip locked;
+    if not found then
+        return null;
+    end if;
+    if r.stage = 'settled' then
+        r.slot := (r.slot + 1) % 8;
+        execute format('create or replace function rowbell.slot() returns smallint language sql volatile return %s::smallint', r.slot);
+        update rowbell.retention set slot = r.slot, slot_since = clock_timestamp(), stage = 'turned';
+        return 'turned';
+    end if;
+    update rowbell.retention x
+    set stage = case r.stage when 'turned' then 'waiting' when 'waiting' then 'prepared' else 'settled' end,
+        waits_for = case r.stage when 'turned' then rowbell.open_transactions()
+            when 'waiting' then rowbell.prepared_transactions() else '{}' end
+    returning x.stage into r.stage;
+    return r.stage;
+end
+$$;
+comment on function rowbell.turn() is
+    'Goes a step on the way to the next slot, if one can be gone; where to. Each step is a transaction of its own.';
 
 create function rowbell.holds_younger(leaf smallint, base pg_snapshot) returns boolean
     language plpgsql
@@ -71,8 +129,12 @@ begin
         outcome := 'empty';
         return;
     end if;
-    if leaf = rowbell.slot() or leaf = (
-        select (date_part('epoch', clock_timestamp() + interval '5 seconds')::bigint / r.period) % 8 from rowbell.retention r
+    -- The next one may be turned to any moment, and nobody is to wait for its emptying then.
+    if exists (
+        select from rowbell.retention r
+        where leaf = r.slot
+            or leaf = (r.slot + 7) % 8 and r.stage <> 'settled'
+            or leaf = (r.slot + 1) % 8 and clock_timestamp() + interval '5 seconds' > r.slot_since + make_interval(secs => r.period)
     ) then
         outcome := 'current';
         return;
@@ -109,7 +171,7 @@ end
 $$;
 comment on function rowbell.empty_leaf(smallint, interval) is
     'Empties a leaf if all of it is older than that and nobody is at it; floor and emptying are one transaction. '
-    'Outcomes: empty, current (it takes rows now), young, busy, emptied.';
+    'Outcomes: empty, current (it takes rows now, or in a moment), young, busy, emptied.';
 
 create function rowbell.trim() returns void
     language sql

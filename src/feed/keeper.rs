@@ -1,4 +1,5 @@
-//! The keeper: on one node at a time, it writes ticks and empties what is past retention.
+//! The keeper: on one node at a time, it writes ticks, turns the ring of leaves, and empties what is past
+//! retention.
 
 use std::time::{Duration, Instant};
 
@@ -63,6 +64,7 @@ impl Keeper {
         let mut tidied: Option<Instant> = None;
         loop {
             in_time(pg_keeper::tick(&link.client)).await?;
+            in_time(pg_keeper::turn(&link.client)).await?;
             in_time(pg_keeper::forget_answers(&link.client)).await?;
             if tidied.is_none_or(|at| at.elapsed() >= self.config.tidy) {
                 let keep = in_time(retention::retention(&link.client)).await?;

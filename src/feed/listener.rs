@@ -21,10 +21,11 @@ use super::sleeper::Sleeper;
 use super::steps::Step;
 use crate::pg::backend::Backend;
 use crate::pg::connect::Connector;
+use crate::pg::leaf::Leaf;
 use crate::pg::link::{Link, Message};
-use crate::pg::log::{self as pg_log, Batch, Drain, Drained};
+use crate::pg::log::{self as pg_log, Batch, Channels, Drain, Drained};
 use crate::pg::{bell, catalog, migrate, origin};
-use crate::words::{Cursor, Error, FeedConfig, Origin, Result};
+use crate::words::{Cursor, Error, FeedConfig, Origin, Result, Snapshot};
 
 /// A connection that lived this long was healthy: the next trouble starts with the shortest pause.
 const HEALTHY: Duration = Duration::from_secs(10);
@@ -47,6 +48,10 @@ pub struct Listener {
 struct Connected {
     link: Link,
     drain: Drain,
+    /// The one leaf that has what comes, where that is known.
+    leaf: Option<Leaf>,
+    /// What the last drain of the whole log found dropped.
+    floor: Option<Snapshot>,
     origin: Origin,
     backend: Backend,
     /// Channels whose writers never ring.
@@ -59,8 +64,11 @@ struct Connected {
 }
 
 /// Why the listener looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Woken {
-    /// A bell, a heartbeat or a joiner.
+    /// A bell, which says that there is something to read.
+    Bell,
+    /// A heartbeat or a joiner, or the time has come.
     Drain,
     /// The same, and the catalog changed or may have.
     Catalog,
@@ -142,10 +150,10 @@ impl Listener {
             Woken::Drain if connected.catalog_read.elapsed() >= CATALOG_AGE => {
                 self.read_catalog(connected).await?
             }
-            Woken::Drain => {}
+            Woken::Bell | Woken::Drain => {}
         }
         let patience = self.shared.config.drain_patience;
-        let drained = tokio::time::timeout(patience, self.drain(connected, sleeper)).await;
+        let drained = tokio::time::timeout(patience, self.drain(connected, sleeper, woken)).await;
         // Or it would be read from the same position again, and never in time.
         self.overtaxed.store(drained.is_err(), Ordering::Relaxed);
         drained.unwrap_or_else(|_| Err(Error::unavailable("the log could not be read in time")))
@@ -176,6 +184,8 @@ impl Listener {
         let mut connected = Connected {
             link,
             drain,
+            leaf: None,
+            floor: None,
             origin,
             backend,
             silent,
@@ -259,7 +269,7 @@ impl Listener {
             Some(Message::Bell { topic }) if topic == bell::CATALOG_BELL => Woken::Catalog,
             Some(Message::Bell { .. }) => {
                 self.shared.stats.bells.add(1);
-                Woken::Drain
+                Woken::Bell
             }
             Some(Message::Notice { .. }) => Woken::Drain,
             None => Woken::Gap,
@@ -267,7 +277,7 @@ impl Listener {
     }
 
     /// One read of the log, from the position reached to now, handed to every topic.
-    async fn drain(&self, connected: &mut Connected, sleeper: &mut Sleeper) -> Result<()> {
+    async fn drain(&self, connected: &mut Connected, sleeper: &mut Sleeper, woken: Woken) -> Result<()> {
         let Shared { hub, config, stats, steps, .. } = &*self.shared;
         connected.looked = Instant::now();
         let (number, covered) = hub.begin_drain();
@@ -276,18 +286,12 @@ impl Listener {
         steps.reached(Step::Drains).await;
         let from =
             hub.position().ok_or_else(|| Error::unexpected("a drain has no position to start from"))?;
-        let client = &connected.link.client;
-        let drained = if self.overtaxed.load(Ordering::Relaxed) {
-            pg_log::pass_over(client, &from.snapshot).await?
-        } else {
-            let channels = covered.channels();
-            pg_log::drain(client, &connected.drain, &from.snapshot, &channels, config.drain_limit).await?
-        };
+        let drained = self.read_log(connected, &from.snapshot, &covered.channels(), woken).await?;
         if drained.floor.as_ref().is_some_and(|floor| !from.snapshot.covers_all_of(floor)) {
             // The next connection finds that its position is past retention.
             return Err(Error::unavailable("the log was emptied before it was read"));
         }
-        let Drained { position, xmin, batch, floor } = drained;
+        let Drained { position, xmin, batch, floor, leaf } = drained;
         let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: position });
         if !cursor.fits() {
             log::warn!(
@@ -296,6 +300,7 @@ impl Listener {
             );
             return Ok(());
         }
+        connected.floor.clone_from(&floor);
         sleeper.looked(self.count(&batch), xmin);
         stats.mode.set(sleeper.mode());
         let sifted = Sifted::sift(&connected.link, &batch, hub.filters(), &mut connected.sifted).await?;
@@ -305,7 +310,29 @@ impl Listener {
         deliver(hub.end_unwatched()).await;
         sleeper.look_after_writers(&connected.link).await?;
         stats.mode.set(sleeper.mode());
-        Ok(())
+        connected.settle_on(leaf).await
+    }
+
+    /// What came after a position. Who is woken by a bell reads the one leaf that has it, where that is known; every other
+    /// look is at the whole log, and finds out which leaf it is.
+    async fn read_log(
+        &self,
+        connected: &Connected,
+        from: &Snapshot,
+        channels: &Channels,
+        woken: Woken,
+    ) -> Result<Drained> {
+        let (client, limit) = (&connected.link.client, self.shared.config.drain_limit);
+        if self.overtaxed.load(Ordering::Relaxed) {
+            return pg_log::pass_over(client, from).await;
+        }
+        if let Some(leaf) = connected.leaf.as_ref().filter(|_| woken == Woken::Bell) {
+            let drained = leaf.drain(client, from, channels, limit, connected.floor.as_ref()).await?;
+            if let Some(drained) = drained {
+                return Ok(drained);
+            }
+        }
+        pg_log::drain(client, &connected.drain, from, channels, limit).await
     }
 
     /// Counts a drain; how many commits it brought.
@@ -326,6 +353,20 @@ impl Listener {
         let lag = SystemTime::now().duration_since(newest.head.at).unwrap_or_default();
         stats.lag_ms.set(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX));
         commits.len()
+    }
+}
+
+impl Connected {
+    /// Takes note which leaf has what comes after the position that was reached.
+    async fn settle_on(&mut self, leaf: Option<i16>) -> Result<()> {
+        match leaf {
+            Some(number) if self.leaf.as_ref().map(Leaf::number) != Some(number) => {
+                self.leaf = Some(Leaf::prepare(&self.link.client, number).await?);
+            }
+            Some(_) => {}
+            None => self.leaf = None,
+        }
+        Ok(())
     }
 }
 

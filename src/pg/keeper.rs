@@ -13,12 +13,16 @@ const TRY_KEEP: &str = include_str!("../../sql/queries/try_keep.sql");
 const WRITE_TICK: &str = include_str!("../../sql/queries/write_tick.sql");
 const TRY_PRUNE: &str = include_str!("../../sql/queries/try_prune.sql");
 const END_PRUNE: &str = include_str!("../../sql/queries/end_prune.sql");
+const TURN: &str = include_str!("../../sql/queries/turn.sql");
 const EMPTY_LEAF: &str = include_str!("../../sql/queries/empty_leaf.sql");
 const TRIM: &str = include_str!("../../sql/queries/trim.sql");
 const FORGET_ANSWERS: &str = include_str!("../../sql/queries/forget_answers.sql");
 
 /// Leaves of the ring.
 const LEAVES: i16 = 8;
+
+/// From one settled slot to the next: turned, waiting, prepared, settled.
+const STEPS: u32 = 4;
 
 /// What became of one leaf of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,17 @@ pub async fn tick(client: &Client) -> Result<()> {
     written.map(drop).map_err(|error| database_error("could not write a tick", error))
 }
 
+/// Turns the ring of leaves as far as it can be turned now. Steps are transactions of their own, and few.
+pub async fn turn(client: &Client) -> Result<()> {
+    let failed = |error| database_error("could not turn to the next part of the log", error);
+    for _ in 0..STEPS {
+        if client.query_typed_one(TURN, &[]).await.map_err(failed)?.get::<_, Option<&str>>(0).is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// Empties the leaves of which everything is older than `keep`, by number; none where somebody else is at it.
 ///
 /// Nobody waits for it, and it waits for nobody: a leaf in use is left for the next time.
@@ -55,6 +70,7 @@ pub async fn prune(client: &Client, keep: Duration) -> Result<Option<Vec<Outcome
     if !client.query_typed_one(TRY_PRUNE, &[]).await.map_err(failed)?.get::<_, bool>(0) {
         return Ok(None);
     }
+    turn(client).await?;
     let mut outcomes = Vec::new();
     for leaf in 0..LEAVES {
         let parameters: [(&(dyn postgres_types::ToSql + Sync), Type); 2] =

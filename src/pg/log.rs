@@ -48,6 +48,8 @@ pub struct Drained {
     pub batch: Batch,
     /// What was dropped of the log by then: where the start does not cover it, the batch may have a hole.
     pub floor: Option<Snapshot>,
+    /// The leaf of the log that has all rows which come after the position, unless the ring is turned.
+    pub leaf: Option<i16>,
 }
 
 /// What a drain brought.
@@ -70,8 +72,8 @@ pub async fn position_now(client: &Client) -> Result<Snapshot> {
 pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
     let position = position_after(&snapshot, highest, since);
-    let xmin = snapshot.xmin();
-    Ok(Drained { position, xmin, batch: Batch::TooLarge(None), floor: retention::floor(client).await? })
+    let (xmin, floor) = (snapshot.xmin(), retention::floor(client).await?);
+    Ok(Drained { position, xmin, batch: Batch::TooLarge(None), floor, leaf: None })
 }
 
 /// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
@@ -117,12 +119,8 @@ pub async fn drain(
     // Sent along with the first statement and answered after all of its rows, which is when the floor must be known.
     let (read, floor) = futures::join!(read, retention::prepared_floor(client, &statements.floor));
     let Some(read) = read? else { return pass_by(client, since).await };
-    if !read.durable {
-        wait_until_durable(client).await?;
-    }
-    let position = position_after(&read.snapshot, read.highest, since);
-    let xmin = read.snapshot.xmin();
-    Ok(Drained { position, xmin, batch: Batch::Commits(read.commits()), floor: floor? })
+    let floor = floor?;
+    read.conclude(client, since, floor).await
 }
 
 /// Goes on to "now" past more than can be held, and says whom it concerns.
@@ -130,11 +128,12 @@ async fn pass_by(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
     let position = position_after(&snapshot, highest, since);
     let batch = Batch::TooLarge(Some(channels_between(client, since, &position).await?));
-    Ok(Drained { position, xmin: snapshot.xmin(), batch, floor: retention::floor(client).await? })
+    let (xmin, floor) = (snapshot.xmin(), retention::floor(client).await?);
+    Ok(Drained { position, xmin, batch, floor, leaf: None })
 }
 
 /// Reads what committed since a position; none where it is more than `limit` bytes.
-async fn gather(
+pub(super) async fn gather(
     client: &Client,
     changes: &Statement,
     since: &Snapshot,
@@ -148,9 +147,9 @@ async fn gather(
     let mut read = None;
     let mut weight = 0;
     while let Some(row) = rows.try_next().await.map_err(failed)? {
-        let Some(read) = &mut read else {
-            read = Some(Read::begin(&row)?);
-            continue;
+        let read = match &mut read {
+            Some(read) => read,
+            None => read.insert(Read::begin(&row)?),
         };
         weight += read.take(&row)?;
         if weight > limit {
@@ -178,8 +177,10 @@ pub(super) async fn wait_until_durable(client: &Client) -> Result<()> {
 }
 
 /// What one read of the log brought so far.
-struct Read {
+pub(super) struct Read {
     snapshot: Snapshot,
+    /// The leaf that takes rows in that snapshot; none where there may be two.
+    pub(super) leaf: Option<i16>,
     /// The highest transaction that left a trace among what is new.
     highest: Xid,
     /// True while all of it is on disk.
@@ -194,18 +195,36 @@ impl Read {
     fn begin(row: &Row) -> Result<Self> {
         let PgSnapshot(snapshot) = get(row, 0)?;
         let highest = get::<Option<Xid8>>(row, 1)?.map_or(0, |Xid8(xid)| xid);
-        Ok(Self { snapshot, highest, durable: true, rows: Vec::new() })
+        Ok(Self { snapshot, leaf: get(row, 2)?, highest, durable: true, rows: Vec::new() })
     }
 
-    /// Takes a row of the log; what it weighs.
+    /// Takes a row of the log, if it is one; what it weighs.
     fn take(&mut self, row: &Row) -> Result<usize> {
-        let head = read_head(row, 2)?;
+        if get::<Option<Xid8>>(row, 3)?.is_none() {
+            return Ok(0);
+        }
+        let head = read_head(row, 3)?;
         self.highest = self.highest.max(head.xid);
-        self.durable &= get::<bool>(row, 13)?;
-        let change = if get(row, 14)? { Some(read_change_of(row, 3)?) } else { None };
+        self.durable &= get::<bool>(row, 14)?;
+        let change = if get(row, 15)? { Some(read_change_of(row, 4)?) } else { None };
         let weight = change.as_ref().map_or(UNWANTED, Change::weight);
-        self.rows.push((head, order::Row { seq: get(row, 3)?, change }));
+        self.rows.push((head, order::Row { seq: get(row, 4)?, change }));
         Ok(weight)
+    }
+
+    /// What was read from a position on, once it is on disk.
+    pub(super) async fn conclude(
+        self,
+        client: &Client,
+        since: &Snapshot,
+        floor: Option<Snapshot>,
+    ) -> Result<Drained> {
+        if !self.durable {
+            wait_until_durable(client).await?;
+        }
+        let position = position_after(&self.snapshot, self.highest, since);
+        let (xmin, leaf) = (self.snapshot.xmin(), self.leaf);
+        Ok(Drained { position, xmin, batch: Batch::Commits(self.commits()), floor, leaf })
     }
 
     fn commits(self) -> Vec<Commit> {

@@ -24,6 +24,7 @@ pub mod origin;
 pub mod catalog;
 pub mod bell;
 pub mod log;
+pub mod leaf;
 mod order;
 pub mod retention;
 pub mod part_way;

@@ -65,6 +65,19 @@ async fn prune(link: &Link) -> Vec<Outcome> {
     pruned.expect("it waits for nobody").unwrap().expect("nobody else empties the log")
 }
 
+/// The ring as it is after the time of a slot.
+async fn turned(link: &Link) {
+    link.client.batch_execute("update rowbell.retention set slot_since = '-infinity'").await.unwrap();
+    keeper::turn(&link.client).await.unwrap();
+}
+
+/// Which leaf takes rows, and how far the ring has come on its way there.
+async fn slot(link: &Link) -> (i16, String) {
+    let row =
+        link.client.query_one("select rowbell.slot(), stage from rowbell.retention", &[]).await.unwrap();
+    (row.get(0), row.get(1))
+}
+
 fn emptied(outcomes: &[Outcome]) -> usize {
     outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Emptied(_))).count()
 }
@@ -225,7 +238,9 @@ async fn a_listener_that_was_away_while_its_log_was_dropped_starts_everybody_ove
         .run("insert into rowbell.sync_log (seq, channel, op, row_id, row) values (nextval('rowbell.seq'), 'orders', 'insert', 1, '{}')")
         .await;
     age(&database, 3).await;
-    assert_eq!(emptied(&prune(&database.link().await).await), 1);
+    let link = database.link().await;
+    turned(&link).await;
+    assert_eq!(emptied(&prune(&link).await), 1);
     database.run("select rowbell.ring('orders')").await;
     assert_eq!(reader.step().await, Some(Delivery::Reset(ResetReason::Expired)));
 }
@@ -236,18 +251,23 @@ async fn the_retention_is_the_databases_and_stays_cheap() {
     let link = database.link().await;
     let week = Duration::from_secs(7 * 24 * 3600);
     assert_eq!(retention(&link.client).await.unwrap(), week);
-    // A plan that was made before has the new slots.
     let insert = link.client.prepare("insert into orders values ($1, 'x')").await.unwrap();
     link.client.execute(&insert, &[&1]).await.unwrap();
     assert_eq!(keep_for(&link.client, HOUR).await.unwrap(), week);
     assert_eq!(keep_for(&link.client, HOUR).await.unwrap(), HOUR);
-    link.client.execute(&insert, &[&2]).await.unwrap();
-    let slots = "select bool_and(slot = (extract(epoch from logged_at)::bigint / 600) % 8) from rowbell.sync_log where row_id = '2'";
-    assert!(link.client.query_one(slots, &[]).await.unwrap().get::<_, bool>(0));
     let plan = "explain (verbose, costs off) insert into rowbell.sync_log (seq, channel, op) values (1, 'orders', 'update')";
     let plan: Vec<String> =
         link.client.query(plan, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
-    assert!(plan.concat().contains("/ 600"), "the slot is not inlined: {plan:?}");
+    assert!(plan.concat().contains("'0'::smallint"), "the slot is not inlined: {plan:?}");
+    // A plan that was made before has the new slot.
+    link.client
+        .batch_execute("update rowbell.retention set slot_since = slot_since - interval '600 s'")
+        .await
+        .unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    link.client.execute(&insert, &[&2]).await.unwrap();
+    let slots = "select array_agg(slot order by seq) from rowbell.sync_log where op = 'insert'";
+    assert_eq!(link.client.query_one(slots, &[]).await.unwrap().get::<_, Vec<i16>>(0), [0, 1]);
     for keep in [Duration::ZERO, Duration::from_secs(59), Duration::from_secs(1 << 30)] {
         let error = keep_for(&link.client, keep).await.unwrap_err();
         assert!(error.is_refused() && error.hint().is_some_and(|hint| hint.contains("36h")), "{error:?}");
@@ -268,4 +288,43 @@ async fn ticks_are_trimmed_but_never_all() {
     let left = "select count(*) from rowbell.tick";
     // The newest, and the one the generation began with is none that another found.
     assert_eq!(link.client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test]
+async fn the_ring_settles_when_whoever_was_at_work_has_ended() {
+    let database = orders().await;
+    let (link, early, other) = (database.link().await, database.link().await, database.link().await);
+    assert_eq!(slot(&link).await, (0, "settled".into()));
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (0, "settled".into()), "it is not time yet");
+    let many = "insert into orders select n, pg_sleep(0.2)::text from generate_series(1, 5) n";
+    let writing = tokio::spawn(async move { early.client.batch_execute(many).await.map(|()| early) });
+    other.client.batch_execute("begin; insert into orders values (10, 'a')").await.unwrap();
+    soon(async {
+        let busy = "select count(*) from pg_stat_activity where query like '%pg_sleep(0.2)%' and state = 'active' and pid <> pg_backend_pid()";
+        while link.client.query_one(busy, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    turned(&link).await;
+    assert_eq!(slot(&link).await, (1, "waiting".into()));
+    other.client.batch_execute("insert into orders values (11, 'b')").await.unwrap();
+    writing.await.unwrap().unwrap();
+    other.client.batch_execute("prepare transaction 'turning'").await.unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (1, "prepared".into()));
+    // One that comes later is not waited for.
+    let later = "begin; insert into clients values (1); prepare transaction 'later'";
+    database.run("select rowbell.unwatch('clients')").await;
+    other.client.batch_execute(later).await.unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (1, "prepared".into()));
+    other.client.batch_execute("commit prepared 'turning'").await.unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (1, "settled".into()));
+    other.client.batch_execute("rollback prepared 'later'").await.unwrap();
+    // Nobody is open, so it goes all the way at once.
+    turned(&link).await;
+    assert_eq!(slot(&link).await, (2, "settled".into()));
 }

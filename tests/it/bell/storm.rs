@@ -10,6 +10,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rowbell::feed::{Feed, Start};
 use rowbell::pg::connect::Connector;
+use rowbell::pg::keeper;
+use rowbell::pg::link::Link;
 use rowbell::words::FeedConfig;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -197,6 +199,94 @@ async fn come_and_go(feed: &Feed, random: &mut StdRng, until: Instant) {
     }
 }
 
+/// Turns the ring of leaves whenever it can be turned.
+fn turn(connector: &Connector, stop: &CancellationToken) -> JoinHandle<usize> {
+    let (connector, stop) = (connector.clone(), stop.clone());
+    tokio::spawn(async move {
+        let (link, mut turns) = (connector.connect("turner").await.unwrap(), 0);
+        let due = "update rowbell.retention set slot_since = '-infinity' where stage = 'settled'";
+        while !stop.is_cancelled() {
+            turns += link.client.execute(due, &[]).await.unwrap();
+            keeper::turn(&link.client).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        usize::try_from(turns).unwrap()
+    })
+}
+
+/// One after the other, as fast as they are told.
+async fn write_on(
+    link: Link,
+    table: &'static str,
+    next: Arc<AtomicI32>,
+    mut random: StdRng,
+    stop: CancellationToken,
+) -> Vec<i32> {
+    let insert = link.client.prepare(&format!("insert into {table} values ($1, 'n')")).await.unwrap();
+    let mut committed = Vec::new();
+    while !stop.is_cancelled() {
+        let ids: Vec<i32> =
+            (0..random.random_range(1..4)).map(|_| next.fetch_add(1, Ordering::Relaxed)).collect();
+        // In its transaction before it has an id, and with plans that it made before it waits.
+        link.client.batch_execute("begin; select 1").await.unwrap();
+        for id in &ids {
+            if random.random_bool(0.5) {
+                tokio::time::sleep(up_to(&mut random, 25)).await;
+            }
+            link.client.execute(&insert, &[id]).await.unwrap();
+        }
+        if random.random_bool(0.5) {
+            tokio::time::sleep(up_to(&mut random, 60)).await;
+        }
+        if table == "never" {
+            let name = ids[0];
+            link.client.batch_execute(&format!("prepare transaction 'turning_{name}'")).await.unwrap();
+            tokio::time::sleep(up_to(&mut random, 60)).await;
+            link.client.batch_execute(&format!("commit prepared 'turning_{name}'")).await.unwrap();
+        } else {
+            link.client.batch_execute("commit").await.unwrap();
+        }
+        committed.extend(ids);
+    }
+    committed
+}
+
+/// The ring turns all the time, and a node that is woken by bells alone reads the leaf that takes rows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_commit_is_told_while_the_ring_turns() {
+    let seed = seed();
+    let shop = storm_shop().await;
+    let asleep_always = FeedConfig { busy: u32::MAX, calm: u32::MAX, ..no_heartbeat() };
+    let feed = RunningFeed::new(&shop.connector, asleep_always);
+    let mut reader = Reader::open(&feed, "never,orders", Start::Now).await;
+    let (stop, next) = (CancellationToken::new(), Arc::new(AtomicI32::new(1)));
+    let turning = turn(&shop.connector, &stop);
+    let mut writers = Vec::new();
+    for n in 0..5 {
+        let table = ["orders", "never"][usize::from(n == 4)];
+        let (next, random, stop) = (Arc::clone(&next), StdRng::seed_from_u64(seed ^ n), stop.clone());
+        writers.push(tokio::spawn(write_on(shop.link().await, table, next, random, stop)));
+    }
+    let until = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < until {
+        let _ = tokio::time::timeout(Duration::from_millis(50), reader.step()).await;
+    }
+    stop.cancel();
+    let mut committed = Vec::new();
+    for writer in writers {
+        committed.extend(soon(writer).await.unwrap());
+    }
+    let turns = soon(turning).await.unwrap();
+    reader.until(committed.len()).await;
+    let mut told: Vec<i32> =
+        reader.changes.iter().map(|change| change["id"].as_str().unwrap().parse().unwrap()).collect();
+    told.sort_unstable();
+    committed.sort_unstable();
+    assert_eq!(told, committed, "seed {seed}");
+    println!("{} commits of rows, {turns} turns", committed.len());
+    assert!(turns > 5, "only {turns} turns");
+}
+
 async fn storm_shop() -> Database {
     let shop = shop().await;
     shop.run("create table never (id integer primary key, note text); select rowbell.watch('never', notify => 'never')")
@@ -231,12 +321,14 @@ async fn every_commit_is_told_once_and_soon_whatever_writers_and_nodes_do() {
         })
         .collect();
     writers.extend([shop.connector.database(), "postgres"].map(|name| writing.clone().start_long(name)));
+    let turning = turn(&shop.connector, &stop);
     come_and_go(&feeds[0], &mut random, Instant::now() + Duration::from_secs(12)).await;
     stop.cancel();
     let mut committed = Committed::new();
     for writer in writers {
         committed.extend(soon(writer).await.unwrap());
     }
+    println!("{} turns of the ring", soon(turning).await.unwrap());
     for (node, told) in told.iter().enumerate() {
         let mine = || told.lock().unwrap().clone();
         soon(async {
