@@ -207,7 +207,7 @@ async fn what_cannot_be_is_told_in_one_line() {
 async fn a_database_that_does_not_fit_is_told_in_one_line() {
     let empty = database().await;
     let url = url_of(&empty).await;
-    let needs = "needs 8: run rowbell migrate";
+    let needs = "needs 9: run rowbell migrate";
     for arguments in [&["serve", "--port", "0"][..], &["tail", "t"], &["watch", "t"], &["channels"]] {
         let line = fails(&url, arguments, 1).await;
         assert!(line.contains("schema is at 0") && line.contains(needs), "{line}");

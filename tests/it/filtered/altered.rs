@@ -41,7 +41,12 @@ async fn an_altered_column_starts_those_over_who_filter_by_it() {
             database.run(write).await;
             assert_eq!(reset(&mut live).await, ResetReason::Schema, "{alteration}; {write}");
             database.run("update orders set note = 'c'").await;
-            other.until(1).await;
+            // Some minor versions of PostgreSQL write the catalog anew for all columns after one of another type.
+            match other.step().await {
+                Some(Delivery::Frame(_)) => other.until(1).await,
+                Some(Delivery::Reset(ResetReason::Schema)) if alteration.contains(" type ") => continue,
+                told => panic!("{told:?} after {alteration}; {write}"),
+            };
         }
     }
 }
