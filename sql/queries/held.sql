@@ -5,9 +5,7 @@
 -- another table has taken the name, or nobody watches it any more, this fails as for a table that is gone, and the shape
 -- is read anew. Never role or claims: what they allow is settled before any of this is looked at.
 (
-    select set_config('rowbell.actor', {actor}, true) is not null
-        and set_config('rowbell.branch', {branch}, true) is not null
-        and coalesce(
-            (select c."table" from rowbell.channel c where c.channel = {channel} and c."table" = {table}::text::regclass),
-            'rowbell.table_of_the_channel'::text::regclass) is not null
+    select {who} coalesce(
+        (select c."table" from rowbell.channel c where c.channel = {channel} and c."table" = {table}::text::regclass),
+        'rowbell.table_of_the_channel'::text::regclass) is not null
 )

@@ -14,6 +14,7 @@ const UPDATE_ROW: &str = include_str!("../../../sql/queries/update_row.sql");
 const KEEP_ROW: &str = include_str!("../../../sql/queries/keep_row.sql");
 const DELETE_ROW: &str = include_str!("../../../sql/queries/delete_row.sql");
 const HELD: &str = include_str!("../../../sql/queries/held.sql");
+const WRITER: &str = include_str!("../../../sql/queries/writer.sql");
 const CURRENT_ROW: &str = include_str!("../../../sql/queries/current_row.sql");
 
 /// When a row was made is no property that a replacement takes away by not naming it.
@@ -294,13 +295,16 @@ fn delete(table: &Table, key: Key, change: &Change, based_on: i64, writer: &Writ
 /// SQL that tells the log who writes, and fails where the table is not the channel's any more.
 fn held(table: &Table, writer: &Writer, parameters: &mut Parameters) -> (&'static str, String) {
     let mut add = |value: &str| parameters.add(value);
-    let values = [
-        ("actor", add(writer.actor.as_deref().unwrap_or_default())),
-        ("branch", add(writer.branch.as_deref().unwrap_or_default())),
-        ("channel", add(&table.channel)),
-        ("table", add(&table.relation)),
-    ];
-    ("held", fill(HELD, &values.each_ref().map(|(name, value)| (*name, value.as_str()))))
+    let who = match writer {
+        // Whoever had the connection before told it for one transaction.
+        Writer { actor: None, branch: None } => String::new(),
+        Writer { actor, branch } => {
+            let (actor, branch) = (add(actor.as_deref().unwrap_or("")), add(branch.as_deref().unwrap_or("")));
+            fill(WRITER, &[("actor", &actor), ("branch", &branch)])
+        }
+    };
+    let (channel, name) = (add(&table.channel), add(&table.relation));
+    ("held", fill(HELD, &[("who", &who), ("channel", &channel), ("table", &name)]))
 }
 
 fn current(table: &Table, based_on: i64, parameters: &mut Parameters) -> String {
