@@ -8,9 +8,9 @@ use crate::writers::Writers;
 /// The tables, each with a little more on it than the one before.
 const TABLES: [(&str, &str); 8] = [
     ("bare", "unwatched"),
-    ("nothing", "a trigger that does nothing, security definer with a search_path"),
-    ("settings", "the same with the settings that pin an image's text"),
-    ("flat", "one insert into a log without partitions and indexes"),
+    ("nothing", "a trigger that does nothing, security definer"),
+    ("settings", "the same with a pinned search_path and the settings that pin an image's text"),
+    ("flat", "one insert into a log without partitions and indexes, nothing pinned"),
     ("indexed", "the same with the log's two indexes"),
     ("ring", "the log itself, and the look at the bell"),
     ("feed_only", "Rowbell, feed-only"),

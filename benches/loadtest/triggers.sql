@@ -9,8 +9,7 @@ create procedure part(name text, settings text, body text)
     language plpgsql
 as $$
 begin
-    execute format('create function public.%I() returns trigger language plpgsql security definer'
-        ' set search_path = pg_catalog, pg_temp %s as %L', name, settings, 'begin ' || body || ' return null; end');
+    execute format('create function public.%I() returns trigger language plpgsql security definer %s as %L', name, settings, 'begin ' || body || ' return null; end');
     execute format('create trigger "!part" after insert on %I for each row execute function public.%I()', name, name);
 end
 $$;
@@ -21,7 +20,7 @@ create function write_to(log text) returns text
         ' new.id::text, row_to_json(new));', log);
 
 call part('nothing', '', '');
-call part('settings', 'set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''iso_8601'''
+call part('settings', 'set search_path = pg_catalog, pg_temp set timezone = ''UTC'' set datestyle = ''ISO, YMD'' set intervalstyle = ''iso_8601'''
     ' set bytea_output = ''hex'' set extra_float_digits = 1 set lc_monetary = ''C''', '');
 call part('flat', '', write_to('public.flat_log'));
 call part('indexed', '', write_to('public.indexed_log'));

@@ -361,3 +361,33 @@ async fn large_objects_are_merged_in_one_pass() {
     assert_eq!(patched["doc"].as_object().map(serde_json::Map::len), Some(45_000));
     assert_eq!((&patched["doc"]["key 0"], &patched["doc"]["key 1"]), (&json!({"m": 1}), &json!(1)));
 }
+
+#[tokio::test]
+async fn nobody_is_named_who_used_the_connection_before() {
+    let database = Database::new().await;
+    database.run(TABLE).await;
+    let api = Api::with(&database.url, |config| config.rest.pool = 1).await;
+    let by = [("Rowbell-Actor", "anna"), ("Rowbell-Branch", "north")];
+    api.send("POST", "/api/items", &by, Some(r#"{"name":"tea"}"#)).await.expect(201);
+    let failed = api.send("PATCH", "/api/items/1", &[("If-Match", "\"1\""), by[0], by[1]], Some("{}")).await;
+    failed.expect(409);
+    let plain = api.post("/api/items", &json!({})).await;
+    plain.expect(400);
+    api.post("/api/items", &json!({"name": "milk"})).await.expect(201);
+    api.send("POST", "/api/items", &by[..1], Some(r#"{"name":"rum"}"#)).await.expect(201);
+    let sql = "select array_agg(concat_ws(' ', row ->> 'name', actor, branch) order by seq) from rowbell.sync_log where op = 'insert'";
+    let told: Vec<String> = database.link().await.client.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(told, ["tea anna north", "milk", "rum anna"]);
+}
+
+#[tokio::test]
+async fn a_row_of_which_nothing_is_said_takes_its_defaults() {
+    let (database, api) =
+        served("create table counters (id serial primary key, n integer default 7); select rowbell.watch('counters')").await;
+    let made = api.post("/api/counters", &json!({})).await.expect(201).json();
+    assert_eq!((&made["id"], &made["n"]), (&json!(1), &json!(7)));
+    let by = [("Rowbell-Actor", "anna")];
+    let made = api.send("POST", "/api/counters", &by, Some("{}")).await.expect(201);
+    assert_eq!(log(&database, "2").await.len(), 1);
+    assert_eq!(made.json()["id"], 2);
+}
