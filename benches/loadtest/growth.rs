@@ -82,16 +82,19 @@ pub async fn measure(stage: &Stage, scale: Scale, report: &mut Report) {
         "cost of a write / base",
     ];
     report.table(&head, &rows);
-    let titles = ["Rowbell, p50 µs", "Rowbell, p99 µs", "Rowbell, µs a write of 8"];
-    let bars = all.iter().flat_map(|grown| {
-        let [half, most, rate] = of(grown);
+    report.bars("growth", "Ten times of one thing, beside the same without", &bars(&all));
+}
+
+fn bars(all: &[Grown]) -> Vec<(String, f64)> {
+    let of = |grown: &Grown| {
         let name = if grown.size.name == "base" { "" } else { "10 × " }.to_owned() + grown.size.name;
-        titles
-            .iter()
-            .zip([half, most, 1e6 / rate])
-            .map(move |(title, value)| (format!("{title}, {name}"), value))
-    });
-    report.bars("growth", "Ten times of one thing, beside the same without", &bars.collect::<Vec<_>>());
+        [
+            (format!("Rowbell, p50 µs, {name}"), median(&grown.half)),
+            (format!("Rowbell, p99 µs, {name}"), median(&grown.most)),
+            (format!("Rowbell, µs a write of 8, {name}"), 1e6 / median(&grown.rate)),
+        ]
+    };
+    all.iter().flat_map(of).collect()
 }
 
 impl Grown {
