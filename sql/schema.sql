@@ -311,9 +311,9 @@ begin
     -- The next one may be turned to any moment, and nobody is to wait for its emptying then.
     if exists (
         select from rowbell.retention r
-        where leaf = r.slot
-            or leaf = (r.slot + 7) % 8 and r.stage <> 'settled'
-            or leaf = (r.slot + 1) % 8 and clock_timestamp() + interval '5 seconds' > r.slot_since + make_interval(secs => r.period)
+        where leaf = r.turns % 8
+            or leaf = (r.turns + 7) % 8 and r.stage <> 'settled'
+            or leaf = (r.turns + 1) % 8 and r.stage = 'settled' and clock_timestamp() + interval '5 seconds' > r.slot_since + make_interval(secs => r.period)
     ) then
         outcome := 'current';
         return;
@@ -542,12 +542,20 @@ END;
 COMMENT ON FUNCTION rowbell.image_expression(w rowbell.watched, record_name text) IS 'SQL text for the image of NEW or OLD.';
 
 CREATE FUNCTION rowbell.types_now(relation regclass) RETURNS SETOF text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- SELECT m.type[1] AS type
-    FROM regexp_matches("substring"((table_to_xmlschema(types_now.relation, false, false, ''::text))::text, '<xsd:complexType name="RowType.*?</xsd:complexType>'::text), 'type="([^"]*)"'::text, 'g'::text) m(type);
-END;
+    AS $$
+begin
+    return query
+        select m.type[1]
+        from regexp_matches(
+            substring(table_to_xmlschema(relation, false, false, '')::text from '<xsd:complexType name="RowType.*?</xsd:complexType>'),
+            'type="([^"]*)"', 'g') m (type);
+exception when others then
+    -- A server without libxml, a name that its encoding cannot say.
+    return query select 'unknown';
+end
+$$;
 
 COMMENT ON FUNCTION rowbell.types_now(relation regclass) IS 'What types the columns have this moment, by their names in XML schemas: the one answer that comes from no snapshot.';
 
@@ -558,18 +566,22 @@ CREATE FUNCTION rowbell.image_needs(channel text, relation regclass, need text) 
  SELECT
          CASE
              WHEN (NOT (EXISTS ( SELECT
-                FROM rowbell.watched w
+                FROM (rowbell.watched w
+                  JOIN pg_class c ON (((c.oid = (w.relation)::oid) AND (c.relkind = 'r'::"char"))))
                WHERE ((w.channel = image_needs.channel) AND ((w.relation)::oid = (image_needs.relation)::oid))))) THEN true
              ELSE (EXISTS ( SELECT
                 FROM (rowbell.types_now(image_needs.relation) t(type)
-                  LEFT JOIN ( VALUES ('TIMESTAMP_WTZ'::text,'timezone'::text), ('REAL'::text,'extra_float_digits'::text), ('DOUBLE'::text,'extra_float_digits'::text), (format('UDT.%s.pg_catalog.bytea'::text, current_database()),'bytea_output'::text)) s(type, setting) ON ((s.type = t.type)))
-               WHERE ((COALESCE(s.setting, 'other'::text) = image_needs.need) AND (t.type <> ALL (ARRAY['SMALLINT'::text, 'INTEGER'::text, 'BIGINT'::text, 'NUMERIC'::text, 'BOOLEAN'::text, 'CHAR'::text, 'VARCHAR'::text, 'DATE'::text, 'TIME'::text, 'TIMESTAMP'::text])) AND (NOT (t.type IN ( SELECT format('UDT.%s.pg_catalog.%s'::text, current_database(), plain.name) AS format
-                        FROM unnest('{text,uuid,json,jsonb,name,oid,inet,cidr,macaddr,bit,varbit,_int2,_int4,_int8,_numeric,_bool,_text,_varchar,_uuid,_date}'::text[]) plain(name)
-                     UNION ALL
-                      SELECT format('UDT.%s.%s.%s'::text, current_database(), n.nspname, e.typname) AS format
-                        FROM (pg_type e
-                          JOIN pg_namespace n ON ((n.oid = e.typnamespace)))
-                       WHERE (e.typtype = 'e'::"char")))))))
+                  CROSS JOIN LATERAL ( SELECT COALESCE("substring"(t.type, '^UDT\.[^.]*\.pg_catalog\.([^.]*)$'::text), t.type) AS "coalesce") u(type))
+               WHERE (image_needs.need =
+                     CASE
+                         WHEN (u.type = ANY ('{SMALLINT,INTEGER,BIGINT,NUMERIC,BOOLEAN,CHAR,VARCHAR,DATE,TIME,TIMESTAMP}'::text[])) THEN 'nothing'::text
+                         WHEN (u.type = ANY ('{text,uuid,json,jsonb,name,oid,inet,cidr,macaddr,bit,varbit}'::text[])) THEN 'nothing'::text
+                         WHEN (u.type = ANY ('{_int2,_int4,_int8,_numeric,_bool,_text,_varchar,_uuid,_date}'::text[])) THEN 'nothing'::text
+                         WHEN (u.type = 'TIMESTAMP_WTZ'::text) THEN 'timezone'::text
+                         WHEN (u.type = ANY ('{REAL,DOUBLE}'::text[])) THEN 'extra_float_digits'::text
+                         WHEN (u.type = 'bytea'::text) THEN 'bytea_output'::text
+                         ELSE 'other'::text
+                     END)))
          END AS "exists";
 END;
 
@@ -581,6 +593,7 @@ CREATE FUNCTION rowbell.install() RETURNS bigint
     AS $$
 declare
     here bigint;
+    restored boolean := exists (select from rowbell.installation);
 begin
     select i.id into here
     from rowbell.installation i, pg_control_system() c, pg_database d
@@ -594,6 +607,10 @@ begin
     -- an older state put back: what was told since then did not happen.
     truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
     update rowbell.retention set base = null, dropped = null, emptied_at = null;
+    -- A dump that was taken while the ring turned may have the record of before and the function of after.
+    if restored then
+        perform rowbell.turn_to(r.turns) from rowbell.retention r;
+    end if;
     insert into rowbell.installation (system_identifier, database_oid, table_oid)
     select c.system_identifier, d.oid, 'rowbell.installation'::regclass
     from pg_control_system() c, pg_database d
@@ -1216,7 +1233,7 @@ CREATE TABLE rowbell.retention (
     only_row boolean DEFAULT true NOT NULL,
     keep interval DEFAULT '7 days'::interval NOT NULL,
     period integer DEFAULT 100800 NOT NULL,
-    slot smallint DEFAULT 0 NOT NULL,
+    turns bigint DEFAULT 0 NOT NULL,
     slot_since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     stage text DEFAULT 'settled'::text NOT NULL,
     waits_for text[] DEFAULT '{}'::text[] NOT NULL,
@@ -1232,11 +1249,11 @@ COMMENT ON TABLE rowbell.retention IS 'How long changes are kept, and up to wher
 
 COMMENT ON COLUMN rowbell.retention.period IS 'Seconds a slot lasts.';
 
-COMMENT ON COLUMN rowbell.retention.slot IS 'The leaf that takes rows since `slot_since`; rowbell.slot has the same number in it.';
+COMMENT ON COLUMN rowbell.retention.turns IS 'How often the ring was turned: the rest modulo 8 is the leaf that takes rows since `slot_since`, the number in rowbell.slot.';
 
 COMMENT ON COLUMN rowbell.retention.stage IS 'Settled: nobody writes to another leaf, and all who did have ended. Turned, waiting, prepared: not all of them have.';
 
-COMMENT ON COLUMN rowbell.retention.waits_for IS 'Waiting: virtual transactions that were open when the slot began. Prepared: transactions that were prepared when those had ended.';
+COMMENT ON COLUMN rowbell.retention.waits_for IS 'Turned: the virtual transaction that turned the ring. Waiting: those that were open when it had ended. Prepared: transactions that were prepared when those had ended.';
 
 COMMENT ON COLUMN rowbell.retention.base IS 'A snapshot in which everything that was dropped is visible.';
 
@@ -1289,20 +1306,20 @@ declare
 begin
     select * into r from rowbell.retention;
     -- Looked at before anything is locked, which takes a transaction id.
-    if r.stage = 'waiting' and rowbell.open_transactions() && r.waits_for
+    if r.stage in ('turned', 'waiting') and rowbell.open_transactions() && r.waits_for
         or r.stage = 'prepared' and rowbell.prepared_transactions() && r.waits_for
-        or r.stage = 'settled' and clock_timestamp() < r.slot_since + make_interval(secs => r.period)
+        -- A clock that was set back is no reason to wait until it has come there again.
+        or r.stage = 'settled'
+            and clock_timestamp() between r.slot_since - interval '1 minute' and r.slot_since + make_interval(secs => r.period)
     then
         return null;
     end if;
-    perform from rowbell.retention x where x.slot = r.slot and x.stage = r.stage for update skip locked;
+    perform from rowbell.retention x where x.turns = r.turns and x.stage = r.stage for update skip locked;
     if not found then
         return null;
     end if;
     if r.stage = 'settled' then
-        r.slot := (r.slot + 1) % 8;
-        execute format('create or replace function rowbell.slot() returns smallint language sql volatile return %s::smallint', r.slot);
-        update rowbell.retention set slot = r.slot, slot_since = clock_timestamp(), stage = 'turned';
+        perform rowbell.turn_to(r.turns + 1);
         return 'turned';
     end if;
     update rowbell.retention x
@@ -1315,6 +1332,19 @@ end
 $$;
 
 COMMENT ON FUNCTION rowbell.turn() IS 'Goes a step on the way to the next slot, if one can be gone; where to. Each step is a transaction of its own.';
+
+CREATE FUNCTION rowbell.turn_to(turns bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    execute format('create or replace function rowbell.slot() returns smallint language sql volatile return %s::smallint', turns % 8);
+    update rowbell.retention set turns = turn_to.turns, slot_since = clock_timestamp(), stage = 'turned', waits_for = array(
+        select l.virtualtransaction from pg_locks l where l.locktype = 'virtualxid' and l.pid = pg_backend_pid());
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.turn_to(turns bigint) IS 'Makes the ring stand there: function and record in one. PostgreSQL shows a commit before it tells others to plan anew, and lets go of its virtual transaction after.';
 
 CREATE FUNCTION rowbell.unwatch("table" regclass) RETURNS text
     LANGUAGE plpgsql
@@ -1958,6 +1988,8 @@ REVOKE ALL ON FUNCTION rowbell."trim"() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rowbell.truncate_body(w rowbell.watched) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.turn() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.turn_to(turns bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.unwatch("table" regclass) FROM PUBLIC;
 

@@ -19,7 +19,7 @@ create table rowbell.retention (
     only_row boolean not null default true,
     keep interval not null default '7 days',
     period integer not null default 100800,
-    slot smallint not null default 0,
+    turns bigint not null default 0,
     slot_since timestamptz not null default clock_timestamp(),
     stage text not null default 'settled',
     waits_for text[] not null default '{}',
@@ -33,11 +33,12 @@ create table rowbell.retention (
 );
 comment on table rowbell.retention is 'How long changes are kept, and up to where they were dropped.';
 comment on column rowbell.retention.period is 'Seconds a slot lasts.';
-comment on column rowbell.retention.slot is 'The leaf that takes rows since `slot_since`; rowbell.slot has the same number in it.';
+comment on column rowbell.retention.turns is
+    'How often the ring was turned: the rest modulo 8 is the leaf that takes rows since `slot_since`, the number in rowbell.slot.';
 comment on column rowbell.retention.stage is
     'Settled: nobody writes to another leaf, and all who did have ended. Turned, waiting, prepared: not all of them have.';
 comment on column rowbell.retention.waits_for is
-    'Waiting: virtual transactions that were open when the slot began. Prepared: transactions that were prepared when those had ended.';
+    'Turned: the virtual transaction that turned the ring. Waiting: those that were open when it had ended. Prepared: transactions that were prepared when those had ended.';
 comment on column rowbell.retention.base is 'A snapshot in which everything that was dropped is visible.';
 comment on column rowbell.retention.dropped is 'The highest transaction that was dropped: the floor is `base`, cut there.';
 insert into rowbell.retention default values;
@@ -48,6 +49,20 @@ create function rowbell.slot() returns smallint
 -- No `set search_path` here: it would keep the planner from inlining the body into every log row's default.
 comment on function rowbell.slot() is
     'Which leaf of the ring takes rows now; `rowbell.turn` writes it anew, and PostgreSQL then plans anew what writes rows.';
+
+create function rowbell.turn_to(turns bigint) returns void
+    language plpgsql
+    set search_path = pg_catalog, pg_temp
+as $$
+begin
+    execute format('create or replace function rowbell.slot() returns smallint language sql volatile return %s::smallint', turns % 8);
+    update rowbell.retention set turns = turn_to.turns, slot_since = clock_timestamp(), stage = 'turned', waits_for = array(
+        select l.virtualtransaction from pg_locks l where l.locktype = 'virtualxid' and l.pid = pg_backend_pid());
+end
+$$;
+comment on function rowbell.turn_to(bigint) is
+    'Makes the ring stand there: function and record in one. PostgreSQL shows a commit before it tells others to plan anew, '
+    'and lets go of its virtual transaction after.';
 
 create function rowbell.learn_generation() returns boolean
     language plpgsql
@@ -180,6 +195,7 @@ create function rowbell.install() returns bigint
 as $$
 declare
     here bigint;
+    restored boolean := exists (select from rowbell.installation);
 begin
     select i.id into here
     from rowbell.installation i, pg_control_system() c, pg_database d
@@ -193,6 +209,10 @@ begin
     -- an older state put back: what was told since then did not happen.
     truncate rowbell.sync_log, rowbell.tick, rowbell.generation, rowbell.generation_start, rowbell.installation;
     update rowbell.retention set base = null, dropped = null, emptied_at = null;
+    -- A dump that was taken while the ring turned may have the record of before and the function of after.
+    if restored then
+        perform rowbell.turn_to(r.turns) from rowbell.retention r;
+    end if;
     insert into rowbell.installation (system_identifier, database_oid, table_oid)
     select c.system_identifier, d.oid, 'rowbell.installation'::regclass
     from pg_control_system() c, pg_database d

@@ -5,8 +5,8 @@
 --
 -- The keeper turns the ring: it writes `rowbell.slot` anew with the next number. Whoever was in a transaction then may have
 -- the plan with the number before, and write to that leaf until its end; whoever begins later has learnt of it. So the
--- keeper notes who is open (after its commit, which tells the others) and waits until they have ended; then it notes who is
--- prepared, since those are among them that have ended and not committed. When they are gone the slot is settled: rows
+-- keeper notes who is open (after the end of the transaction that turned it, which tells the others) and waits until they have
+-- ended; then it notes who is prepared, since those are among them that have ended and not committed. When they are gone the slot is settled: rows
 -- that come are in this leaf alone. The ring does not turn before: the log only grows meanwhile.
 --
 -- A leaf is emptied when everything in it is visible in a tick that is older than the retention. That tick, cut to
@@ -69,20 +69,20 @@ declare
 begin
     select * into r from rowbell.retention;
     -- Looked at before anything is locked, which takes a transaction id.
-    if r.stage = 'waiting' and rowbell.open_transactions() && r.waits_for
+    if r.stage in ('turned', 'waiting') and rowbell.open_transactions() && r.waits_for
         or r.stage = 'prepared' and rowbell.prepared_transactions() && r.waits_for
-        or r.stage = 'settled' and clock_timestamp() < r.slot_since + make_interval(secs => r.period)
+        -- A clock that was set back is no reason to wait until it has come there again.
+        or r.stage = 'settled'
+            and clock_timestamp() between r.slot_since - interval '1 minute' and r.slot_since + make_interval(secs => r.period)
     then
         return null;
     end if;
-    perform from rowbell.retention x where x.slot = r.slot and x.stage = r.stage for update skip locked;
+    perform from rowbell.retention x where x.turns = r.turns and x.stage = r.stage for update skip locked;
     if not found then
         return null;
     end if;
     if r.stage = 'settled' then
-        r.slot := (r.slot + 1) % 8;
-        execute format('create or replace function rowbell.slot() returns smallint language sql volatile return %s::smallint', r.slot);
-        update rowbell.retention set slot = r.slot, slot_since = clock_timestamp(), stage = 'turned';
+        perform rowbell.turn_to(r.turns + 1);
         return 'turned';
     end if;
     update rowbell.retention x
@@ -132,9 +132,9 @@ begin
     -- The next one may be turned to any moment, and nobody is to wait for its emptying then.
     if exists (
         select from rowbell.retention r
-        where leaf = r.slot
-            or leaf = (r.slot + 7) % 8 and r.stage <> 'settled'
-            or leaf = (r.slot + 1) % 8 and clock_timestamp() + interval '5 seconds' > r.slot_since + make_interval(secs => r.period)
+        where leaf = r.turns % 8
+            or leaf = (r.turns + 7) % 8 and r.stage <> 'settled'
+            or leaf = (r.turns + 1) % 8 and r.stage = 'settled' and clock_timestamp() + interval '5 seconds' > r.slot_since + make_interval(secs => r.period)
     ) then
         outcome := 'current';
         return;

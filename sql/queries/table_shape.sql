@@ -23,6 +23,11 @@ select
         where g.tgrelid in (select p.relid from pg_partition_tree(c."table") p union all select c."table")
             and not g.tgisinternal and g.tgtype & 66 = 0 and g.tgname not in ('!rowbell_log', '!rowbell_truncate')
     ) as changes_again,
+    -- One of the statement's, which runs before anything in the statement is evaluated.
+    exists (
+        select from pg_trigger g
+        where g.tgrelid = c."table" and not g.tgisinternal and g.tgtype & 3 = 2
+    ) as asks_first,
     a.attname as name,
     quote_ident(a.attname) as quoted,
     format_type(a.atttypid, a.atttypmod) as type,

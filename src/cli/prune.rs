@@ -46,6 +46,7 @@ impl Prune {
             Some(keep) => keep,
             None => retention::retention(&link.client).await?,
         };
+        keeper::turn(&link.client).await?;
         for _ in 0..TRIES {
             if let Some(outcomes) = keeper::prune(&link.client, keep).await? {
                 tell(&outcomes, keep)?;

@@ -61,10 +61,15 @@ impl Keeper {
         }
         log::info!("this node keeps the log");
         in_time(origin::open_origin(&link.client)).await?;
-        let mut tidied: Option<Instant> = None;
+        let (mut tidied, mut turns): (Option<Instant>, bool) = (None, true);
         loop {
             in_time(pg_keeper::tick(&link.client)).await?;
-            in_time(pg_keeper::turn(&link.client)).await?;
+            // Late it is only large: what else there is to do goes on.
+            if let Err(error) = in_time(pg_keeper::turn(&link.client)).await
+                && std::mem::replace(&mut turns, false)
+            {
+                log::warn!("the log grows until it can be turned: {}", error.report());
+            }
             in_time(pg_keeper::forget_answers(&link.client)).await?;
             if tidied.is_none_or(|at| at.elapsed() >= self.config.tidy) {
                 let keep = in_time(retention::retention(&link.client)).await?;

@@ -291,7 +291,7 @@ impl Listener {
             // The next connection finds that its position is past retention.
             return Err(Error::unavailable("the log was emptied before it was read"));
         }
-        let Drained { position, xmin, batch, floor, leaf } = drained;
+        let Drained { position, xmin, batch, floor, turns } = drained;
         let cursor = Arc::new(Cursor { origin: connected.origin, snapshot: position });
         if !cursor.fits() {
             log::warn!(
@@ -310,7 +310,7 @@ impl Listener {
         deliver(hub.end_unwatched()).await;
         sleeper.look_after_writers(&connected.link).await?;
         stats.mode.set(sleeper.mode());
-        connected.settle_on(leaf).await
+        connected.settle_on(turns).await
     }
 
     /// What came after a position. Who is woken by a bell reads the one leaf that has it, where that is known; every other
@@ -358,10 +358,10 @@ impl Listener {
 
 impl Connected {
     /// Takes note which leaf has what comes after the position that was reached.
-    async fn settle_on(&mut self, leaf: Option<i16>) -> Result<()> {
-        match leaf {
-            Some(number) if self.leaf.as_ref().map(Leaf::number) != Some(number) => {
-                self.leaf = Some(Leaf::prepare(&self.link.client, number).await?);
+    async fn settle_on(&mut self, turns: Option<i64>) -> Result<()> {
+        match turns {
+            Some(turns) if self.leaf.as_ref().map(Leaf::turns) != Some(turns) => {
+                self.leaf = Some(Leaf::prepare(&self.link.client, turns).await?);
             }
             Some(_) => {}
             None => self.leaf = None,

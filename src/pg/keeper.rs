@@ -70,7 +70,6 @@ pub async fn prune(client: &Client, keep: Duration) -> Result<Option<Vec<Outcome
     if !client.query_typed_one(TRY_PRUNE, &[]).await.map_err(failed)?.get::<_, bool>(0) {
         return Ok(None);
     }
-    turn(client).await?;
     let mut outcomes = Vec::new();
     for leaf in 0..LEAVES {
         let parameters: [(&(dyn postgres_types::ToSql + Sync), Type); 2] =

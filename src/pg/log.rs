@@ -48,8 +48,8 @@ pub struct Drained {
     pub batch: Batch,
     /// What was dropped of the log by then: where the start does not cover it, the batch may have a hole.
     pub floor: Option<Snapshot>,
-    /// The leaf of the log that has all rows which come after the position, unless the ring is turned.
-    pub leaf: Option<i16>,
+    /// How often the ring of leaves was turned, if one leaf has all rows that come after the position until the next turn.
+    pub turns: Option<i64>,
 }
 
 /// What a drain brought.
@@ -73,7 +73,7 @@ pub async fn pass_over(client: &Client, since: &Snapshot) -> Result<Drained> {
     let (snapshot, highest) = durable_now(client).await?;
     let position = position_after(&snapshot, highest, since);
     let (xmin, floor) = (snapshot.xmin(), retention::floor(client).await?);
-    Ok(Drained { position, xmin, batch: Batch::TooLarge(None), floor, leaf: None })
+    Ok(Drained { position, xmin, batch: Batch::TooLarge(None), floor, turns: None })
 }
 
 /// A snapshot of which everything is on disk, and the highest transaction that left a trace in it.
@@ -129,7 +129,7 @@ async fn pass_by(client: &Client, since: &Snapshot) -> Result<Drained> {
     let position = position_after(&snapshot, highest, since);
     let batch = Batch::TooLarge(Some(channels_between(client, since, &position).await?));
     let (xmin, floor) = (snapshot.xmin(), retention::floor(client).await?);
-    Ok(Drained { position, xmin, batch, floor, leaf: None })
+    Ok(Drained { position, xmin, batch, floor, turns: None })
 }
 
 /// Reads what committed since a position; none where it is more than `limit` bytes.
@@ -179,8 +179,8 @@ pub(super) async fn wait_until_durable(client: &Client) -> Result<()> {
 /// What one read of the log brought so far.
 pub(super) struct Read {
     snapshot: Snapshot,
-    /// The leaf that takes rows in that snapshot; none where there may be two.
-    pub(super) leaf: Option<i16>,
+    /// How often the ring was turned in that snapshot; none where two leaves may take rows.
+    pub(super) turns: Option<i64>,
     /// The highest transaction that left a trace among what is new.
     highest: Xid,
     /// True while all of it is on disk.
@@ -195,7 +195,7 @@ impl Read {
     fn begin(row: &Row) -> Result<Self> {
         let PgSnapshot(snapshot) = get(row, 0)?;
         let highest = get::<Option<Xid8>>(row, 1)?.map_or(0, |Xid8(xid)| xid);
-        Ok(Self { snapshot, leaf: get(row, 2)?, highest, durable: true, rows: Vec::new() })
+        Ok(Self { snapshot, turns: get(row, 2)?, highest, durable: true, rows: Vec::new() })
     }
 
     /// Takes a row of the log, if it is one; what it weighs.
@@ -223,8 +223,8 @@ impl Read {
             wait_until_durable(client).await?;
         }
         let position = position_after(&self.snapshot, self.highest, since);
-        let (xmin, leaf) = (self.snapshot.xmin(), self.leaf);
-        Ok(Drained { position, xmin, batch: Batch::Commits(self.commits()), floor, leaf })
+        let (xmin, turns) = (self.snapshot.xmin(), self.turns);
+        Ok(Drained { position, xmin, batch: Batch::Commits(self.commits()), floor, turns })
     }
 
     fn commits(self) -> Vec<Commit> {

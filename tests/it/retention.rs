@@ -328,3 +328,62 @@ async fn the_ring_settles_when_whoever_was_at_work_has_ended() {
     turned(&link).await;
     assert_eq!(slot(&link).await, (2, "settled".into()));
 }
+
+#[tokio::test]
+async fn the_ring_waits_for_the_end_of_whoever_turned_it() {
+    let database = orders().await;
+    let (link, other) = (database.link().await, database.link().await);
+    // What PostgreSQL shows of a turn before it has told everybody: the commit, and the transaction that is not over.
+    let holder = "select l.virtualtransaction from pg_locks l where l.locktype = 'virtualxid' and l.pid = pg_backend_pid()";
+    other.client.batch_execute("begin; select 1").await.unwrap();
+    let holder: String = other.client.query_one(holder, &[]).await.unwrap().get(0);
+    link.client
+        .batch_execute("update rowbell.retention set slot_since = '-infinity'; select rowbell.turn()")
+        .await
+        .unwrap();
+    let turned: Vec<String> =
+        link.client.query_one("select waits_for from rowbell.retention", &[]).await.unwrap().get(0);
+    assert_eq!(turned.len(), 1, "who turned it is noted");
+    link.client.execute("update rowbell.retention set waits_for = array[$1]", &[&holder]).await.unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (1, "turned".into()));
+    other.client.batch_execute("commit").await.unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (1, "settled".into()));
+}
+
+#[tokio::test]
+async fn a_ring_that_was_put_back_stands_where_its_record_says() {
+    let database = orders().await;
+    let link = database.link().await;
+    turned(&link).await;
+    // As in a dump that was taken while the ring turned; and of another database.
+    link.client
+        .batch_execute(
+            "update rowbell.retention set turns = 4; update rowbell.installation set database_oid = 1",
+        )
+        .await
+        .unwrap();
+    link.client.batch_execute("select rowbell.install()").await.unwrap();
+    assert_eq!(slot(&link).await, (4, "turned".into()));
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (4, "settled".into()));
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_hold_the_ring() {
+    let database = orders().await;
+    let link = database.link().await;
+    link.client
+        .batch_execute("update rowbell.retention set slot_since = now() + interval '30 s'")
+        .await
+        .unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (0, "settled".into()));
+    link.client
+        .batch_execute("update rowbell.retention set slot_since = now() + interval '1 day'")
+        .await
+        .unwrap();
+    keeper::turn(&link.client).await.unwrap();
+    assert_eq!(slot(&link).await, (1, "settled".into()));
+}

@@ -99,6 +99,7 @@ mod tests {
             id_of_row: String::new(),
             id_of_key: String::new(),
             changes_again: false,
+            asks_first: false,
             columns: key.iter().map(column).collect(),
             key: (0..key.len()).collect(),
             mark: String::new(),

@@ -93,6 +93,23 @@ impl Writer {
     pub(super) fn subject(&self) -> &str {
         self.actor.as_deref().unwrap_or_default()
     }
+
+    /// SQL that tells the log of them, for one transaction; none where nobody is named.
+    fn told(&self, parameters: &mut Parameters) -> Option<String> {
+        if *self == Self::default() {
+            return None;
+        }
+        let mut add = |name: &Option<String>| parameters.add(name.as_deref().unwrap_or_default());
+        let (actor, branch) = (add(&self.actor), add(&self.branch));
+        Some(fill(WRITER, &[("actor", &actor), ("branch", &branch)]))
+    }
+
+    /// What has to be run before a write to a table whose triggers ask before anything of it is evaluated.
+    pub(super) fn told_first(&self, table: &Table) -> Option<Statement> {
+        let mut parameters = Parameters::default();
+        let told = self.told(&mut parameters).filter(|_| table.asks_first)?;
+        Some(Statement { sql: format!("select {told}"), parameters })
+    }
 }
 
 /// One write, as a client asks for it.
@@ -294,16 +311,8 @@ fn delete(table: &Table, key: Key, change: &Change, based_on: i64, writer: &Writ
 
 /// SQL that tells the log who writes, and fails where the table is not the channel's any more.
 fn held(table: &Table, writer: &Writer, parameters: &mut Parameters) -> (&'static str, String) {
-    let mut add = |value: &str| parameters.add(value);
-    let who = match writer {
-        // Whoever had the connection before told it for one transaction.
-        Writer { actor: None, branch: None } => String::new(),
-        Writer { actor, branch } => {
-            let (actor, branch) = (add(actor.as_deref().unwrap_or("")), add(branch.as_deref().unwrap_or("")));
-            fill(WRITER, &[("actor", &actor), ("branch", &branch)])
-        }
-    };
-    let (channel, name) = (add(&table.channel), add(&table.relation));
+    let who = writer.told(parameters).map(|told| told + " and").unwrap_or_default();
+    let (channel, name) = (parameters.add(&*table.channel), parameters.add(&*table.relation));
     ("held", fill(HELD, &[("who", &who), ("channel", &channel), ("table", &name)]))
 }
 

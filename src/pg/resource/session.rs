@@ -72,6 +72,12 @@ enum Ready<'a> {
     Text(&'a str),
 }
 
+/// A write and what has to be done first, ready to be sent.
+struct Pair<'a> {
+    first: Option<(Ready<'a>, &'a Parameters)>,
+    write: (Ready<'a>, &'a Parameters),
+}
+
 /// Whether a transaction ends with what was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -158,16 +164,24 @@ impl Session {
         read
     }
 
-    /// Runs one statement that writes in a transaction of its own, all of it sent before the first answer comes.
+    /// Runs one statement that writes in a transaction of its own, with what has to be done first, all of it sent before the
+    /// first answer comes; the write's rows.
     ///
     /// One that is left open is under way until `finish` or `end`.
-    pub(super) async fn write(&self, write: &Statement, ending: Ending) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn write(
+        &self,
+        first: Option<&Statement>,
+        write: &Statement,
+        ending: Ending,
+    ) -> Result<Vec<Row>, Failure> {
+        if self.is_within() {
+            return self.to_its_end(async { self.run_pair(&self.pair(first, write).await?).await }).await;
+        }
         // Sent by itself a statement is a transaction: three answers less for everybody to read.
-        let alone = self.naming == Naming::Named && ending == Ending::Commit;
-        if alone || self.is_within() {
+        if self.naming == Naming::Named && ending == Ending::Commit && first.is_none() {
             return self.to_its_end(self.run_alone(write)).await;
         }
-        let written = self.to_its_end(self.send(write, ending)).await;
+        let written = self.to_its_end(self.send(first, write, ending)).await;
         if ending == Ending::Open && written.is_ok() {
             self.more_under_way();
         }
@@ -201,15 +215,20 @@ impl Session {
         ended
     }
 
-    async fn send(&self, write: &Statement, ending: Ending) -> Result<Vec<Row>, Failure> {
-        let ready = self.ready(write).await?;
+    async fn send(
+        &self,
+        first: Option<&Statement>,
+        write: &Statement,
+        ending: Ending,
+    ) -> Result<Vec<Row>, Failure> {
+        let pair = self.pair(first, write).await?;
         let end = async {
             match ending {
                 Ending::Commit => self.commit().await,
                 Ending::Open => Ok(()),
             }
         };
-        let (begun, rows, ended) = join!(self.begin(), self.run(&ready, &write.parameters, ROOM), end);
+        let (begun, rows, ended) = join!(self.begin(), self.run_pair(&pair), end);
         // In this order, because what follows a failure only says that the transaction is aborted.
         let rows = begun.and(rows);
         if rows.is_err() && ending == Ending::Open {
@@ -272,6 +291,28 @@ impl Session {
             self.client.statement_cache.clear();
         }
         Ok(Ready::Named(self.client.prepare_cached(&statement.sql).await?))
+    }
+
+    /// Makes both ready before either is sent: one that had to be prepared in between would come after the commit.
+    async fn pair<'a>(
+        &self,
+        first: Option<&'a Statement>,
+        write: &'a Statement,
+    ) -> Result<Pair<'a>, Failure> {
+        let first = match first {
+            Some(first) => Some((self.ready(first).await?, &first.parameters)),
+            None => None,
+        };
+        Ok(Pair { first, write: (self.ready(write).await?, &write.parameters) })
+    }
+
+    /// Runs both, the write sent before the first is answered; its rows.
+    async fn run_pair(&self, pair: &Pair<'_>) -> Result<Vec<Row>, Failure> {
+        let Pair { first, write: (ready, parameters) } = pair;
+        let write = self.run(ready, parameters, ROOM);
+        let Some((first, of_first)) = first else { return write.await };
+        let (done, rows) = join!(self.run(first, of_first, ROOM), write);
+        done.and(rows)
     }
 
     async fn run_alone(&self, statement: &Statement) -> Result<Vec<Row>, Failure> {

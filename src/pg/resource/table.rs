@@ -31,6 +31,8 @@ pub(super) struct Table {
     pub(super) id_of_key: String,
     /// A trigger of the user's may change a row once more after it was written.
     pub(super) changes_again: bool,
+    /// A trigger of the user's may ask who writes before a statement has set it.
+    pub(super) asks_first: bool,
     /// What clients see, in the table's order.
     pub(super) columns: Vec<Column>,
     /// Places of the key's columns, in key order.
@@ -119,13 +121,14 @@ impl Table {
             id_of_row: get::<Option<_>>(first, 2)?.ok_or_else(no_key)?,
             id_of_key: get::<Option<_>>(first, 3)?.ok_or_else(no_key)?,
             changes_again: get(first, 4)?,
+            asks_first: get(first, 5)?,
             columns: Vec::with_capacity(rows.len()),
             key: Vec::new(),
             mark: String::new(),
         };
         let mut places = Vec::new();
         for (place, row) in rows.iter().enumerate() {
-            if let Some(in_key) = get::<Option<i32>>(row, 10)? {
+            if let Some(in_key) = get::<Option<i32>>(row, 11)? {
                 places.push((in_key, place));
             }
             table.columns.push(Column::read(row)?);
@@ -226,32 +229,32 @@ impl Column {
     }
 
     fn read(row: &Row) -> Result<Self, Error> {
-        let role = match get::<String>(row, 11)?.as_str() {
+        let role = match get::<String>(row, 12)?.as_str() {
             "version" => Role::Version,
             "kept" => Role::Kept,
             "generated" | "identity" => Role::Generated,
             _ => Role::Writable,
         };
-        let holds = match get::<String>(row, 9)?.as_str() {
+        let holds = match get::<String>(row, 10)?.as_str() {
             "json" => Holds::Json,
             "jsonb" => Holds::Jsonb,
             "lists" => Holds::Lists,
             _ => Holds::Other,
         };
-        let numbers = match (get::<Option<String>>(row, 15)?, get(row, 16)?) {
+        let numbers = match (get::<Option<String>>(row, 16)?, get(row, 17)?) {
             (None, _) => Numbers::None,
             (Some(_), false) => Numbers::Plain,
             (Some(form), true) => Numbers::AsText(form),
         };
         Ok(Self {
-            name: get(row, 5)?,
-            quoted: get(row, 6)?,
-            type_name: get(row, 7)?,
-            bare_type: get(row, 8)?,
-            base_type: get(row, 12)?,
-            collation: get(row, 13)?,
+            name: get(row, 6)?,
+            quoted: get(row, 7)?,
+            type_name: get(row, 8)?,
+            bare_type: get(row, 9)?,
+            base_type: get(row, 13)?,
+            collation: get(row, 14)?,
             holds,
-            takes: Takes::of_word(get(row, 14)?),
+            takes: Takes::of_word(get(row, 15)?),
             role,
             numbers,
         })

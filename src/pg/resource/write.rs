@@ -81,7 +81,9 @@ pub(super) async fn write(
 ) -> Result<Written, Failure> {
     let plan = Plan::make(table, change, writer)?;
     let claim = Claim::of(&table.channel, change, plan.based_on, writer);
-    let attempt = Attempt { session, table, verb: change.verb, plan: &plan, claim: claim.as_ref() };
+    let first = writer.told_first(table);
+    let first = first.as_ref();
+    let attempt = Attempt { session, table, verb: change.verb, plan: &plan, claim: claim.as_ref(), first };
     let mut written = attempt.write().await;
     for round in 1.. {
         let done = matches!(written, Ok(Written::Done(_)) | Err(Failure::Broken(_) | Failure::Unsure(_)));
@@ -101,7 +103,7 @@ pub(super) async fn write(
             Next::End(written) => return Ok(written),
         };
         let plan = Plan::make(table, &next, writer)?;
-        let attempt = Attempt { session, table, verb: next.verb, plan: &plan, claim: claim.as_ref() };
+        let attempt = Attempt { session, table, verb: next.verb, plan: &plan, claim: claim.as_ref(), first };
         written = attempt.write().await;
         if let (Err(Failure::Refused(Refusal::Taken(rule))), Verb::Insert) = (&written, next.verb) {
             // Somebody else made it anew meanwhile, or another row has a value of it.
@@ -121,6 +123,9 @@ pub(super) async fn prepare(
 ) -> Result<(), Failure> {
     let plan = Plan::make(table, change, writer)?;
     let claim = Claim::of(&table.channel, change, plan.based_on, writer);
+    if let Some(first) = writer.told_first(table) {
+        session.prepare(&first).await?;
+    }
     session.prepare(&statement(&plan, claim.as_ref(), change.verb)).await
 }
 
@@ -131,6 +136,8 @@ struct Attempt<'a> {
     verb: Verb,
     plan: &'a Plan,
     claim: Option<&'a Claim<'a>>,
+    /// What is run before it, in its transaction.
+    first: Option<&'a Statement>,
 }
 
 impl Attempt<'_> {
@@ -138,7 +145,7 @@ impl Attempt<'_> {
         let verb = self.verb;
         let ending = if reads_again(self.table, verb) { Ending::Open } else { Ending::Commit };
         let statement = statement(self.plan, self.claim, verb);
-        let rows = self.session.write(&statement, ending).await?;
+        let rows = self.session.write(self.first, &statement, ending).await?;
         let written = rows.first().map(|row| read(row, verb)).transpose();
         // Whatever came back: a transaction that was left open is ended here.
         let again = match (&written, ending) {

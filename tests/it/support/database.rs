@@ -1,6 +1,7 @@
 //! A database per test, made from a template that has Rowbell's schema.
 
 use rowbell::pg::connect::Connector;
+use rowbell::pg::keeper;
 use rowbell::pg::link::Link;
 use rowbell::pg::migrate::migrate_up;
 use tokio::sync::OnceCell;
@@ -28,7 +29,19 @@ impl Database {
         let connector = database_from(template).await;
         migrate_up(&connector).await.expect("the clone is installed");
         let url = url_of(&connector).await;
-        Self { connector, url }
+        let database = Self { connector, url };
+        database.settle().await;
+        database
+    }
+
+    /// Does what a keeper would in its first second: the ring of leaves stands still, and a bell is answered from one leaf.
+    async fn settle(&self) {
+        let link = self.link().await;
+        let stage = "select stage from rowbell.retention";
+        while link.client.query_one(stage, &[]).await.expect("the ring").get::<_, &str>(0) != "settled" {
+            keeper::turn(&link.client).await.expect("turns");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// A session of its own.

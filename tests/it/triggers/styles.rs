@@ -249,3 +249,45 @@ async fn nothing_in_the_way_of_a_name_is_called() {
     let called = mirror.reader.link.client.query_one("select is_called from evil.calls", &[]).await;
     assert!(!called.unwrap().get::<_, bool>(0), "something of somebody else's was called with our rights");
 }
+
+#[tokio::test]
+async fn a_cast_of_somebody_elses_runs_by_no_path_of_the_writers() {
+    let mut mirror = Mirror::of(&format!(
+        "create type state as enum ('open', 'done'); create table item (id integer primary key, state state); select rowbell.watch('item');
+         create function helper() returns text language sql as $$ select 'mine' $$;
+         create function as_json(state) returns json language plpgsql as $$ begin
+             return to_json(coalesce(to_regproc('helper')::text, 'nothing')); end $$;
+         create cast (state as json) with function as_json(state);
+         {EVIL} create function evil.helper() returns text language plpgsql as $$ begin perform nextval('evil.calls'); return 'x'; end $$;"
+    ))
+    .await;
+    mirror.write("set timezone = 'UTC'; set search_path = evil, public").await;
+    mirror.write("insert into public.item values (1, 'open'); update public.item set state = 'done'").await;
+    let commits = mirror.reader.drain().await;
+    let rows: Vec<_> = commits
+        .iter()
+        .flat_map(|commit| &commit.changes)
+        .filter_map(|change| change.row.as_deref())
+        .collect();
+    assert_eq!(rows.len(), 2);
+    // Found by the pinned path alone, which has no such function.
+    assert!(rows.iter().all(|row| row.contains("nothing")), "{rows:?}");
+}
+
+#[tokio::test]
+async fn a_partition_is_written_while_its_parent_is_locked() {
+    let mut mirror = Mirror::of(
+        "create table whole (id integer primary key, n text) partition by range (id);
+         create table low partition of whole for values from (0) to (10); select rowbell.watch('whole');",
+    )
+    .await;
+    let other = mirror.database.link().await;
+    mirror.write("select count(*) from low; select count(*) from whole; set lock_timeout = '2s'").await;
+    // What the trigger needs to know of partitions is known from here on; what it asks when it is planned, is not.
+    mirror.write("insert into low values (0, 'warm')").await;
+    other.client.batch_execute("begin; lock table only whole in access exclusive mode").await.unwrap();
+    mirror.write("update low set n = 'b' where id = 0").await;
+    other.client.batch_execute("commit").await.unwrap();
+    let told = mirror.reader.drain().await;
+    assert!(told.iter().flat_map(|commit| &commit.changes).all(|change| change.row.is_some()));
+}
