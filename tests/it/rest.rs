@@ -20,6 +20,7 @@ mod races;
 mod refusals;
 mod statements;
 mod values;
+mod writers;
 mod writes;
 
 use crate::support::api::Api;
