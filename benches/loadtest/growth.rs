@@ -89,9 +89,9 @@ fn bars(all: &[Grown]) -> Vec<(String, f64)> {
     let of = |grown: &Grown| {
         let name = if grown.size.name == "base" { "" } else { "10 × " }.to_owned() + grown.size.name;
         [
-            (format!("Rowbell, p50 µs, {name}"), median(&grown.half)),
-            (format!("Rowbell, p99 µs, {name}"), median(&grown.most)),
-            (format!("Rowbell, µs a write of 8, {name}"), 1e6 / median(&grown.rate)),
+            (format!("Rowbell p50 µs, {name}"), median(&grown.half)),
+            (format!("Rowbell p99 µs, {name}"), median(&grown.most)),
+            (format!("Rowbell µs a write, {name}"), 1e6 / median(&grown.rate)),
         ]
     };
     all.iter().flat_map(of).collect()
