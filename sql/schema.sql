@@ -33,20 +33,6 @@ $$;
 
 COMMENT ON FUNCTION rowbell.add_columns(relation regclass, version_column text) IS 'Adds the bookkeeping columns that are missing, says so, and returns their names.';
 
-CREATE FUNCTION rowbell.announce(channel text, event text) RETURNS void
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-    insert into rowbell.sync_log (seq, channel, op) values (nextval('rowbell.seq'), announce.channel, announce.event);
-    -- Whether or not somebody sleeps on the channel: others may LISTEN to it, and it happens rarely.
-    perform pg_notify('rowbell:' || announce.channel, '');
-    perform rowbell.ring_catalog();
-end
-$$;
-
-COMMENT ON FUNCTION rowbell.announce(channel text, event text) IS 'Logs what happened to a channel itself (resync, unwatch), so that those who are away learn it in its place too.';
-
 CREATE TABLE rowbell.watched (
     channel text NOT NULL,
     relation regclass NOT NULL,
@@ -75,6 +61,27 @@ COMMENT ON COLUMN rowbell.watched.as_text IS 'Columns of numbers that are sent a
 COMMENT ON COLUMN rowbell.watched.as_text_numbers IS 'The same columns by number: a renamed column is sent as before.';
 
 COMMENT ON COLUMN rowbell.watched.added_columns IS 'What watch added to the table, and unwatch takes away again.';
+
+CREATE FUNCTION rowbell.alike_expression(w rowbell.watched, record_name text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    RETURN format('case when rowbell.tells_alike(%L, %L::pg_catalog.regclass) then pg_catalog.row_to_json(%3$s) else rowbell.pinned_image(%3$s) end'::text, (w).channel, ((w).relation)::oid, record_name);
+
+COMMENT ON FUNCTION rowbell.alike_expression(w rowbell.watched, record_name text) IS 'SQL text for the JSON of a record made of the table''s columns, the same whoever writes.';
+
+CREATE FUNCTION rowbell.announce(channel text, event text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    insert into rowbell.sync_log (seq, channel, op) values (nextval('rowbell.seq'), announce.channel, announce.event);
+    -- Whether or not somebody sleeps on the channel: others may LISTEN to it, and it happens rarely.
+    perform pg_notify('rowbell:' || announce.channel, '');
+    perform rowbell.ring_catalog();
+end
+$$;
+
+COMMENT ON FUNCTION rowbell.announce(channel text, event text) IS 'Logs what happened to a channel itself (resync, unwatch), so that those who are away learn it in its place too.';
 
 CREATE FUNCTION rowbell.attach(w rowbell.watched) RETURNS void
     LANGUAGE plpgsql
@@ -511,33 +518,7 @@ COMMENT ON FUNCTION rowbell.omitted(w rowbell.watched) IS 'The columns left out,
 CREATE FUNCTION rowbell.image_expression(w rowbell.watched, record_name text) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    BEGIN ATOMIC
- WITH shown AS (
-          SELECT a.attnum AS place,
-                 CASE
-                     WHEN (NOT (a.attname = ANY (rowbell.sent_as_text(image_expression.w)))) THEN format('%s.%I'::text, image_expression.record_name, a.attname)
-                     WHEN (a.atttypid = ANY ((ARRAY['smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype])::oid[])) THEN format('%1$s.%2$I::pg_catalog.%3$s as %2$I'::text, image_expression.record_name, a.attname, rowbell.text_form(a.atttypid))
-                     ELSE format('rowbell.pinned_text(%1$s.%2$I)::pg_catalog.%3$s as %2$I'::text, image_expression.record_name, a.attname, rowbell.text_form(a.atttypid))
-                 END AS expression
-            FROM pg_attribute a
-           WHERE ((a.attrelid = ((image_expression.w).relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attname <> ALL (rowbell.omitted(image_expression.w))))
-         ), made AS (
-          SELECT format('case when rowbell.tells_alike(%L, %L::pg_catalog.regclass) then pg_catalog.row_to_json(%3$s) else rowbell.pinned_image(%3$s) end'::text, (image_expression.w).channel, ((image_expression.w).relation)::oid, source.name) AS expression,
-             source.is_whole
-            FROM ( SELECT (cardinality((rowbell.omitted(image_expression.w) || rowbell.sent_as_text(image_expression.w))) = 0) AS "?column?",
-                         CASE
-                             WHEN (cardinality((rowbell.omitted(image_expression.w) || rowbell.sent_as_text(image_expression.w))) = 0) THEN image_expression.record_name
-                             ELSE 'ctid'::text
-                         END AS "case") source(is_whole, name)
-         )
-  SELECT
-         CASE
-             WHEN m.is_whole THEN m.expression
-             ELSE format('(select %s from (select %s) ctid)'::text, m.expression, ( SELECT string_agg(s.expression, ', '::text ORDER BY s.place) AS string_agg
-                FROM shown s))
-         END AS format
-    FROM made m;
-END;
+    RETURN (SELECT CASE WHEN (cardinality((rowbell.omitted(image_expression.w) || rowbell.sent_as_text(image_expression.w))) = 0) THEN rowbell.alike_expression(image_expression.w, image_expression.record_name) ELSE format('(select %s from (select %s) ctid)'::text, rowbell.alike_expression(image_expression.w, 'ctid'::text), string_agg(format(CASE WHEN (NOT (a.attname = ANY (rowbell.sent_as_text(image_expression.w)))) THEN '%1$s.%2$I'::text WHEN (a.atttypid = ANY ((ARRAY['smallint'::regtype, 'integer'::regtype, 'bigint'::regtype, 'numeric'::regtype])::oid[])) THEN '%1$s.%2$I::pg_catalog.%3$s as %2$I'::text ELSE 'rowbell.pinned_text(%1$s.%2$I)::pg_catalog.%3$s as %2$I'::text END, image_expression.record_name, a.attname, rowbell.text_form(a.atttypid)), ', '::text ORDER BY a.attnum)) END AS format FROM pg_attribute a WHERE ((a.attrelid = ((image_expression.w).relation)::oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND (a.attname <> ALL (rowbell.omitted(image_expression.w)))));
 
 COMMENT ON FUNCTION rowbell.image_expression(w rowbell.watched, record_name text) IS 'SQL text for the image of NEW or OLD.';
 
@@ -1878,6 +1859,8 @@ ALTER INDEX rowbell.sync_log_commit ATTACH PARTITION rowbell.sync_log_7_xid_seq_
 REVOKE ALL ON FUNCTION rowbell.actor() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.add_columns(relation regclass, version_column text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION rowbell.alike_expression(w rowbell.watched, record_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION rowbell.announce(channel text, event text) FROM PUBLIC;
 

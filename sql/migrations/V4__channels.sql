@@ -216,34 +216,36 @@ end
 $$;
 comment on function rowbell.pinned_text(anyelement) is 'A number as text, or an array of them, the same whoever asks.';
 
+create function rowbell.alike_expression(w rowbell.watched, record_name text) returns text
+    language sql stable
+    set search_path = pg_catalog, pg_temp
+    return format('case when rowbell.tells_alike(%L, %L::pg_catalog.regclass) then pg_catalog.row_to_json(%3$s)'
+        ' else rowbell.pinned_image(%3$s) end', w.channel, w.relation::oid, record_name);
+comment on function rowbell.alike_expression(rowbell.watched, text) is
+    'SQL text for the JSON of a record made of the table''s columns, the same whoever writes.';
+
 create function rowbell.image_expression(w rowbell.watched, record_name text) returns text
     language sql stable
     set search_path = pg_catalog, pg_temp
-begin atomic
-    with shown as (
-        select a.attnum as place,
-            case when not a.attname = any (rowbell.sent_as_text(w)) then format('%s.%I', record_name, a.attname)
-                -- Of exact numbers the text is the same everywhere.
-                when a.atttypid = any (array['int2', 'int4', 'int8', 'numeric']::regtype[])
-                    then format('%1$s.%2$I::pg_catalog.%3$s as %2$I', record_name, a.attname, rowbell.text_form(a.atttypid))
-                else format('rowbell.pinned_text(%1$s.%2$I)::pg_catalog.%3$s as %2$I', record_name, a.attname, rowbell.text_form(a.atttypid))
-            end as expression
+    return (
+        -- Named columns, since json_each cannot read \u0000; `ctid` is an alias that no column can be mistaken for.
+        select case
+            when cardinality(rowbell.omitted(w) || rowbell.sent_as_text(w)) = 0 then rowbell.alike_expression(w, record_name)
+            else format('(select %s from (select %s) ctid)', rowbell.alike_expression(w, 'ctid'), string_agg(
+                format(
+                    case
+                        when not a.attname = any (rowbell.sent_as_text(w)) then '%1$s.%2$I'
+                        -- Of exact numbers the text is the same everywhere.
+                        when a.atttypid = any (array['int2', 'int4', 'int8', 'numeric']::regtype[])
+                            then '%1$s.%2$I::pg_catalog.%3$s as %2$I'
+                        else 'rowbell.pinned_text(%1$s.%2$I)::pg_catalog.%3$s as %2$I'
+                    end,
+                    record_name, a.attname, rowbell.text_form(a.atttypid)),
+                ', ' order by a.attnum))
+        end
         from pg_attribute a
         where a.attrelid = w.relation and a.attnum > 0 and not a.attisdropped and a.attname <> all (rowbell.omitted(w))
-    ), made as (
-        select format('case when rowbell.tells_alike(%L, %L::pg_catalog.regclass) then pg_catalog.row_to_json(%3$s)'
-                ' else rowbell.pinned_image(%3$s) end', w.channel, w.relation::oid, source.name) as expression, source.is_whole
-        from (
-            select cardinality(rowbell.omitted(w) || rowbell.sent_as_text(w)) = 0,
-                -- Of named columns, since json_each cannot read \u0000; `ctid` is an alias that no column can be mistaken for.
-                case when cardinality(rowbell.omitted(w) || rowbell.sent_as_text(w)) = 0 then record_name else 'ctid' end
-        ) source (is_whole, name)
-    )
-    select case when m.is_whole then m.expression
-        else format('(select %s from (select %s) ctid)', m.expression,
-            (select string_agg(s.expression, ', ' order by s.place) from shown s)) end
-    from made m;
-end;
+    );
 comment on function rowbell.image_expression(rowbell.watched, text) is 'SQL text for the image of NEW or OLD.';
 
 create function rowbell.id_in(image json, key_columns text[]) returns text

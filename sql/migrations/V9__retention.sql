@@ -5,9 +5,9 @@
 --
 -- The keeper turns the ring: it writes `rowbell.slot` anew with the next number. Whoever was in a transaction then may have
 -- the plan with the number before, and write to that leaf until its end; whoever begins later has learnt of it. So the
--- keeper notes who is open (after the end of the transaction that turned it, which tells the others) and waits until they have
--- ended; then it notes who is prepared, since those are among them that have ended and not committed. When they are gone the slot is settled: rows
--- that come are in this leaf alone. The ring does not turn before: the log only grows meanwhile.
+-- keeper notes who is open (after the end of the transaction that turned it, which tells the others) and waits until they
+-- have ended; then it notes who is prepared, since those are among them that have ended and not committed. When they are
+-- gone the slot is settled: rows that come are in this leaf alone. The ring does not turn before: the log only grows meanwhile.
 --
 -- A leaf is emptied when everything in it is visible in a tick that is older than the retention. That tick, cut to
 -- what was dropped, is the floor: a cursor that covers it misses nothing. Its lock is asked for once and not waited

@@ -61,12 +61,12 @@ impl Keeper {
         }
         log::info!("this node keeps the log");
         in_time(origin::open_origin(&link.client)).await?;
-        let (mut tidied, mut turns): (Option<Instant>, bool) = (None, true);
+        let (mut tidied, mut warned): (Option<Instant>, bool) = (None, false);
         loop {
             in_time(pg_keeper::tick(&link.client)).await?;
             // Late it is only large: what else there is to do goes on.
             if let Err(error) = in_time(pg_keeper::turn(&link.client)).await
-                && std::mem::replace(&mut turns, false)
+                && !std::mem::replace(&mut warned, true)
             {
                 log::warn!("the log grows until it can be turned: {}", error.report());
             }

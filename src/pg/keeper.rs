@@ -6,6 +6,7 @@ use postgres_types::Type;
 use tokio_postgres::Client;
 
 use super::fault::database_error;
+use super::leaf::LEAVES;
 use super::rows::get;
 use crate::words::{Error, Result};
 
@@ -17,9 +18,6 @@ const TURN: &str = include_str!("../../sql/queries/turn.sql");
 const EMPTY_LEAF: &str = include_str!("../../sql/queries/empty_leaf.sql");
 const TRIM: &str = include_str!("../../sql/queries/trim.sql");
 const FORGET_ANSWERS: &str = include_str!("../../sql/queries/forget_answers.sql");
-
-/// Leaves of the ring.
-const LEAVES: i16 = 8;
 
 /// From one settled slot to the next: turned, waiting, prepared, settled.
 const STEPS: u32 = 4;

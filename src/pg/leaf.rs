@@ -13,7 +13,7 @@ use crate::words::{Result, Snapshot};
 const CHANGES_IN_LEAF: &str = include_str!("../../sql/queries/changes_in_leaf.sql");
 
 /// Leaves of the ring.
-const LEAVES: i64 = 8;
+pub(super) const LEAVES: i16 = 8;
 
 /// The statements of a connection that drains one leaf.
 #[derive(Debug, Clone)]
@@ -31,8 +31,10 @@ impl Leaf {
     pub async fn prepare(client: &Client, turns: i64) -> Result<Self> {
         let failed = |error| database_error("could not prepare to read a part of the log", error);
         let prepare = async |still_open: &str| {
-            let sql =
-                fill(CHANGES_IN_LEAF, &[("leaf", &(turns % LEAVES).to_string()), ("still_open", still_open)]);
+            let sql = fill(
+                CHANGES_IN_LEAF,
+                &[("leaf", &(turns % i64::from(LEAVES)).to_string()), ("still_open", still_open)],
+            );
             client.prepare(&sql).await.map_err(failed)
         };
         let alone = prepare("").await?;

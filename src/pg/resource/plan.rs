@@ -106,8 +106,11 @@ impl Writer {
 
     /// What has to be run before a write to a table whose triggers ask before anything of it is evaluated.
     pub(super) fn told_first(&self, table: &Table) -> Option<Statement> {
+        if !table.asks_first {
+            return None;
+        }
         let mut parameters = Parameters::default();
-        let told = self.told(&mut parameters).filter(|_| table.asks_first)?;
+        let told = self.told(&mut parameters)?;
         Some(Statement { sql: format!("select {told}"), parameters })
     }
 }

@@ -174,12 +174,10 @@ impl Session {
         write: &Statement,
         ending: Ending,
     ) -> Result<Vec<Row>, Failure> {
-        if self.is_within() {
-            return self.to_its_end(async { self.run_pair(&self.pair(first, write).await?).await }).await;
-        }
         // Sent by itself a statement is a transaction: three answers less for everybody to read.
-        if self.naming == Naming::Named && ending == Ending::Commit && first.is_none() {
-            return self.to_its_end(self.run_alone(write)).await;
+        let alone = self.naming == Naming::Named && ending == Ending::Commit && first.is_none();
+        if alone || self.is_within() {
+            return self.to_its_end(async { self.run_pair(&self.pair(first, write).await?).await }).await;
         }
         let written = self.to_its_end(self.send(first, write, ending)).await;
         if ending == Ending::Open && written.is_ok() {
