@@ -38,6 +38,7 @@ pub fn start(connector: &Connector, seed: u64, stop: &CancellationToken) -> Join
 async fn prune(link: &Link, keep: Duration) -> Result<usize> {
     origin::open_origin(&link.client).await?;
     keeper::tick(&link.client).await?;
+    keeper::turn(&link.client).await?;
     let outcomes = keeper::prune(&link.client, keep).await?.unwrap_or_default();
     Ok(outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Emptied(_))).count())
 }
